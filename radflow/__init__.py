@@ -1,0 +1,1 @@
+"""radflow: the life of an imaging order as one durable Prefect flow run."""

@@ -1,0 +1,241 @@
+"""Orders in the store: placing them, recording events, and the handshake between a leg and those who wake it.
+
+A wake-up cannot be lost. Whoever records news sets `wake_at`; a leg that wants to rest clears it only if
+no news came since it looked (`rest`); a leg that dies leaves its lease behind as `wake_at` (`look`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, delete, or_, select
+
+from radflow.model import Order, Report
+from radflow.order import AWAITING_IMAGES, FINISHED, ON_WORKLIST, WORK_EVENTS, Event, Progress, State
+from radflow.store import patients
+from radflow.store.tables import OrderEvent, OrderRow, WorklistItem
+
+SETTLING = timedelta(seconds=10)
+"""How long Prefect may take to show a run as suspended after its leg has decided to rest."""
+
+
+class UnknownOrder(LookupError):
+    """There is no order of this key."""
+
+
+class LegLost(RuntimeError):
+    """Another leg has taken the order over; this one must stop without recording anything."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a leg sees of its order."""
+
+    order: Order
+    progress: Progress
+    round: int
+    attempts: int
+
+    @property
+    def state(self) -> State:
+        assert self.progress.state is not None
+        return self.progress.state
+
+
+def place(session: Session, order: Order, *, source: str, occurred_at: datetime, now: datetime) -> OrderRow:
+    """Store a new order, or the change of a known one; an equal order changes nothing.
+
+    Raises:
+        NotAllowed: the order is known and can no longer change.
+    """
+    row = session.get(OrderRow, order.key, with_for_update=True)
+    document = order.model_dump(mode="json")
+    if row and row.document == document:
+        return row
+    event = Event.ORDER_CHANGED if row else Event.ORDER_RECEIVED
+    row = row or OrderRow(
+        key=order.key, site=order.site, created_at=now, accession_number="", study_instance_uid="",
+        patient_id=0, modality="", document={}, updated_at=now, state="",
+    )  # fmt: skip
+    row.patient_id = patients.upsert(session, order.site, order.patient, now)
+    row.placer_order_number = order.placer_order_number.value if order.placer_order_number else ""
+    row.filler_order_number = order.filler_order_number.value if order.filler_order_number else ""
+    row.accession_number = order.accession_number
+    row.study_instance_uid = order.study_instance_uid
+    row.modality = order.modality
+    row.document = document
+    session.add(row)
+    session.flush()
+    _append(session, row, event, source=source, occurred_at=occurred_at, now=now)
+    return row
+
+
+def record(
+    session: Session,
+    key: str,
+    event: Event,
+    *,
+    source: str,
+    occurred_at: datetime,
+    now: datetime,
+    step: str | None = None,
+    detail: dict[str, Any] | None = None,
+    leg: str | None = None,
+) -> Progress:
+    """Append an event to the order's log and move its state.
+
+    Args:
+        leg: the leg that records; None for news from outside.
+        step: the flow step that was completed or has failed.
+        detail: facts of the event, free of patient data.
+
+    Raises:
+        UnknownOrder: no such order.
+        NotAllowed: the transition table has no such pair.
+        LegLost: another leg works on the order.
+    """
+    row = _locked(session, key)
+    if leg is not None and row.leg != leg:
+        raise LegLost(key)
+    return _append(
+        session, row, event, source=source, occurred_at=occurred_at, now=now, step=step, detail=detail
+    )
+
+
+def _append(
+    session: Session,
+    row: OrderRow,
+    event: Event,
+    *,
+    source: str,
+    occurred_at: datetime,
+    now: datetime,
+    step: str | None = None,
+    detail: dict[str, Any] | None = None,
+) -> Progress:
+    before = progress_of(row)
+    after = before.after(event, step)
+    assert after.state is not None
+    session.add(
+        OrderEvent(
+            order_key=row.key, event=event, step=step, occurred_at=occurred_at, source=source,
+            detail=detail or {},
+        )
+    )  # fmt: skip
+    row.state, row.steps_done, row.revision = after.state, sorted(after.steps_done), after.revision
+    row.updated_at = now
+    if event is Event.STEP_FAILED:
+        row.attempts += 1
+        row.trouble = str((detail or {}).get("reason", ""))
+    else:
+        row.attempts, row.trouble = 0, ""
+    if event not in WORK_EVENTS or event is Event.WOKEN_BY_HAND:
+        row.wake_at = now
+    if before.state in FINISHED and after.state not in FINISHED:
+        # A finished run is not woken: the reopened order gets a run of its own.
+        row.round, row.run_id, row.leg = row.round + 1, None, None
+    if after.state not in ON_WORKLIST:
+        session.exec(delete(WorklistItem).where(col(WorklistItem.order_key) == row.key))
+    session.add(row)
+    return after
+
+
+def look(session: Session, key: str, *, leg: str, now: datetime, lease: timedelta) -> Look:
+    """Take the order for this leg, and see what is to do.
+
+    Raises:
+        UnknownOrder: no such order.
+        LegLost: another leg works on it and its lease has not run out.
+    """
+    row = _locked(session, key)
+    if row.leg not in (None, leg) and row.leg_until and row.leg_until > now:
+        raise LegLost(key)
+    row.leg, row.leg_until, row.wake_at = leg, now + lease, now + lease
+    session.add(row)
+    return Look(Order.model_validate(row.document), progress_of(row), row.round, row.attempts)
+
+
+def renew(session: Session, key: str, *, leg: str, now: datetime, lease: timedelta) -> None:
+    """Say that the leg is alive.
+
+    Raises:
+        LegLost: another leg has taken the order over.
+    """
+    row = _locked(session, key)
+    if row.leg != leg:
+        raise LegLost(key)
+    row.leg_until = row.wake_at = now + lease
+    session.add(row)
+
+
+def rest(
+    session: Session, key: str, *, leg: str, revision: int, now: datetime, wake_at: datetime | None = None
+) -> bool:
+    """Let go of the order, to be woken by news or at `wake_at`.
+
+    Returns:
+        False when news came since the leg looked: it has to look again.
+
+    Raises:
+        LegLost: another leg has taken the order over.
+    """
+    row = _locked(session, key)
+    if row.leg != leg:
+        raise LegLost(key)
+    if row.revision != revision:
+        return False
+    row.leg, row.leg_until, row.wake_at = None, now + SETTLING, wake_at
+    session.add(row)
+    return True
+
+
+def wanting_a_leg(session: Session, now: datetime, limit: int = 200) -> Sequence[OrderRow]:
+    """Orders whose time to wake has come, longest waiting first: one indexed query."""
+    query = select(OrderRow).where(col(OrderRow.wake_at) <= now).order_by(col(OrderRow.wake_at)).limit(limit)
+    return session.exec(query).all()
+
+
+def outstanding(session: Session, site: str) -> Sequence[OrderRow]:
+    """Orders of a site whose images no archive has shown yet."""
+    query = select(OrderRow).where(OrderRow.site == site, col(OrderRow.state).in_(AWAITING_IMAGES))
+    return session.exec(query.order_by(col(OrderRow.created_at))).all()
+
+
+def of_report(session: Session, report: Report) -> OrderRow | None:
+    """The one order that a report speaks of, by filler, placer or accession number or Study Instance UID."""
+    numbers: list[tuple[Any, str]] = [
+        (
+            OrderRow.filler_order_number,
+            report.filler_order_number.value if report.filler_order_number else "",
+        ),
+        (
+            OrderRow.placer_order_number,
+            report.placer_order_number.value if report.placer_order_number else "",
+        ),
+        (OrderRow.accession_number, report.accession_number),
+        (OrderRow.study_instance_uid, report.study_instance_uid),
+    ]
+    named = [column == value for column, value in numbers if value]
+    if not named:
+        return None
+    found = session.exec(select(OrderRow).where(OrderRow.site == report.site, or_(*named)).limit(2)).all()
+    return found[0] if len(found) == 1 else None
+
+
+def events_of(session: Session, key: str) -> Sequence[OrderEvent]:
+    """The order's log, oldest first."""
+    query = select(OrderEvent).where(OrderEvent.order_key == key).order_by(col(OrderEvent.id))
+    return session.exec(query).all()
+
+
+def progress_of(row: OrderRow) -> Progress:
+    """The folded log as the row keeps it."""
+    return Progress(State(row.state) if row.state else None, frozenset(row.steps_done), row.revision)
+
+
+def _locked(session: Session, key: str) -> OrderRow:
+    row = session.get(OrderRow, key, with_for_update=True)
+    if row is None:
+        raise UnknownOrder(key)
+    return row
