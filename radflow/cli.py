@@ -1,5 +1,91 @@
-"""`radflow …`: the map of everything that can be started or asked."""
+"""radflow: the life of an imaging order, from HL7 to FHIR."""
+
+import json
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
+db = typer.Typer(no_args_is_help=True, help="The store.")
+app.add_typer(db, name="db")
+
+progress = Console(stderr=True)
+PrefectPort = Annotated[int, typer.Option(help="Port of the Prefect server and UI.")]
+SiteNames = Annotated[list[str] | None, typer.Option("--site", help="Only this site; may be repeated.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+# Each command imports what it runs: `radflow --help` and the small services stay light.
+
+
+@app.callback()
+def start() -> None:
+    """Set up logging before any command."""
+    from radflow.logs import set_up_logging
+
+    set_up_logging()
+
+
+@app.command()
+def up(prefect_port: PrefectPort = 4200) -> None:
+    """Start Prefect's server, worker, listener, worklist and dispatcher together."""
+    from radflow.up import Site, run_until_told
+
+    site = Site(prefect_port)
+    try:
+        site.start(progress.print)
+    except BaseException:
+        site.stop()
+        raise
+    for what, where in site.addresses().items():
+        progress.print(f"  {what:<26} {where}", highlight=False, soft_wrap=True)
+    progress.print("radflow is up; Ctrl-C stops it.")
+    run_until_told(site)
+
+
+@app.command()
+def listen(site: SiteNames = None) -> None:
+    """Take HL7 messages over MLLP: store them, then acknowledge them."""
+    from radflow.services.listener import run_listener
+
+    run_listener(site)
+
+
+@app.command()
+def worklist(site: SiteNames = None) -> None:
+    """Answer modalities: the DICOM modality worklist SCP."""
+    from radflow.services.worklist import run_worklist
+
+    run_worklist(site)
+
+
+@app.command()
+def dispatch() -> None:
+    """Turn stored messages into events of orders, and wake orders that have news."""
+    from radflow.services.dispatcher import run_dispatcher
+
+    run_dispatcher()
+
+
+@app.command()
+def deploy(
+    pool_type: Annotated[str, typer.Option(help="Type of a new work pool: radflow, or process.")] = "radflow",
+) -> None:
+    """Make the work pool and the deployments of prefect.yaml in the Prefect server at PREFECT_API_URL."""
+    from radflow.deploy import deploy as apply
+
+    apply(pool_type)
+    progress.print("deployed")
+
+
+@db.command()
+def upgrade(as_json: AsJson = False) -> None:
+    """Bring the store's schema to the newest version."""
+    from radflow.settings import settings
+    from radflow.store.engine import store
+
+    store().migrate()
+    if as_json:
+        typer.echo(json.dumps({"store": settings().store_url}))
+    else:
+        progress.print("the store is up to date")

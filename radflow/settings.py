@@ -143,6 +143,19 @@ class Site(Section):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
+    def archive(self, name: str) -> DimseArchive | DicomWebArchive:
+        """The archive of this name.
+
+        Raises:
+            ConfigError: the site has none.
+        """
+        for archive in self.archives:
+            if archive.name == name:
+                return archive
+        raise ConfigError(
+            f"Site {self.name!r} has no archive {name!r}; it has {[a.name for a in self.archives]}."
+        )
+
 
 class Settings(BaseSettings):
     """What `RADFLOW_*` environment variables say."""
@@ -183,8 +196,9 @@ class Settings(BaseSettings):
                 f"No site {name!r}: {self.sites_dir} has {', '.join(self.sites) or 'no *.toml'}."
             ) from None
 
-    def fhir_path(self, site: Site, destination: NdjsonFhir) -> Path:
-        return Path(destination.path) if destination.path else self.home.resolve() / "fhir" / site.name
+    def fhir_path(self, site: Site) -> Path:
+        """Where a site's NDJSON files go unless its destination says otherwise."""
+        return self.home.resolve() / "fhir" / site.name
 
     def warehouse_url(self, site: Site) -> str:
         return site.warehouse.url or str(self.home.resolve() / "warehouse")

@@ -193,7 +193,21 @@ def rest(
 def wanting_a_leg(session: Session, now: datetime, limit: int = 200) -> Sequence[OrderRow]:
     """Orders whose time to wake has come, longest waiting first: one indexed query."""
     query = select(OrderRow).where(col(OrderRow.wake_at) <= now).order_by(col(OrderRow.wake_at)).limit(limit)
+    # Two wakers share the work: what one is about to claim, the other passes over.
+    return session.exec(query.with_for_update(skip_locked=True)).all()
+
+
+def open_with_run(session: Session) -> Sequence[OrderRow]:
+    """Orders that are not finished and whose run has been made."""
+    query = select(OrderRow).where(col(OrderRow.run_id).is_not(None), col(OrderRow.state).not_in(FINISHED))
     return session.exec(query).all()
+
+
+def forget_runs(session: Session, keys: Sequence[str], now: datetime) -> None:
+    """Let the runs of these orders be made anew."""
+    for row in session.exec(select(OrderRow).where(col(OrderRow.key).in_(keys)).with_for_update()):
+        row.run_id, row.wake_at = None, now
+        session.add(row)
 
 
 def outstanding(session: Session, site: str) -> Sequence[OrderRow]:
@@ -227,6 +241,26 @@ def events_of(session: Session, key: str) -> Sequence[OrderEvent]:
     """The order's log, oldest first."""
     query = select(OrderEvent).where(OrderEvent.order_key == key).order_by(col(OrderEvent.id))
     return session.exec(query).all()
+
+
+STAGES: dict[str, frozenset[Event]] = {
+    "received": frozenset({Event.ORDER_RECEIVED}),
+    "worklisted": frozenset({Event.WORKLISTED}),
+    "acquired": frozenset({Event.STUDY_FOUND}),
+    "reported": frozenset({Event.PRELIMINARY_RECEIVED, Event.REPORT_RECEIVED}),
+    "published": frozenset({Event.PUBLISHED}),
+}
+"""The five stages that users speak of, and the events that reach them."""
+
+
+def stages_of(session: Session, key: str) -> dict[str, datetime]:
+    """When each stage was first reached, as UTC; a stage not reached is absent."""
+    first: dict[str, datetime] = {}
+    for line in events_of(session, key):
+        for stage, reached_by in STAGES.items():
+            if line.event in reached_by:
+                first.setdefault(stage, line.occurred_at)
+    return first
 
 
 def progress_of(row: OrderRow) -> Progress:

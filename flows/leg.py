@@ -1,0 +1,123 @@
+"""A leg: the time in which a run works on its order, from being woken to resting."""
+
+import threading
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+from prefect import get_run_logger, suspend_flow_run
+from prefect.exceptions import Abort
+
+from flows.timeline import show
+from radflow.clock import utc_now
+from radflow.connectors.errors import Refused, Unavailable
+from radflow.order import FINISHED, Event, State
+from radflow.settings import settings
+from radflow.store import orders
+from radflow.store.engine import store
+
+
+class Leg:
+    """Holds the order by a lease, which it renews while it lives. Only the holder may record a step."""
+
+    def __init__(self, order_key: str) -> None:
+        self.key = order_key
+        self.id = f"leg-{uuid4().hex[:12]}"
+        self._lease = timedelta(seconds=settings().leg_lease_seconds)
+        self._over = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name=self.id, daemon=True)
+
+    def __enter__(self) -> "Leg":
+        self._look()
+        self._keeper.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._keeper.join()
+        if isinstance(error, orders.LegLost):
+            raise Abort(f"another leg works on {self.key}") from error
+
+    @property
+    def state(self) -> State:
+        return self._seen.state
+
+    @property
+    def finished(self) -> bool:
+        """Whether the order has come to its end; the leg then lets go of it."""
+        if self.state not in FINISHED:
+            return False
+        try:
+            return self._let_go()
+        except orders.LegLost:
+            # News have just reopened it: a run of its own goes on from here.
+            return True
+
+    def first_undone(self, steps: Iterable[Any]) -> Any | None:
+        """The first of the steps that is not yet done in this chapter."""
+        return next((step for step in steps if step.name not in self._seen.progress.steps_done), None)
+
+    def do(self, step: Any) -> None:
+        """Do the step and record it; when it fails, record that and rest until it is to be tried again."""
+        try:
+            detail = step(self.key)
+        except (Unavailable, Refused) as error:
+            self._failed(step.name, str(error), again=isinstance(error, Unavailable))
+        except Exception as error:
+            # The text of an unforeseen error may hold patient data; its type does not.
+            get_run_logger().debug("step %s failed", step.name, exc_info=True)
+            self._failed(step.name, f"unforeseen {type(error).__name__}", again=True)
+        else:
+            self.record(Event.STEP_COMPLETED, step=step.name, detail=detail)
+
+    def record(self, event: Event, *, step: str | None = None, detail: dict[str, Any] | None = None) -> None:
+        """Append to the order's log, and look again."""
+        now = utc_now()
+        with store().write() as session:
+            orders.record(
+                session, self.key, event, source=self.id, occurred_at=now, now=now, step=step, detail=detail,
+                leg=self.id,
+            )  # fmt: skip
+        self._look()
+
+    def rest(self, wake_at: datetime | None = None) -> None:
+        """Suspend the run until news come or the time is there; does not return unless news came meanwhile."""
+        if not self._let_go(wake_at):
+            self._look()
+            return
+        self._over.set()
+        # A key of its own for each wait: Prefect skips a pause whose key it has seen before.
+        suspend_flow_run(timeout=None, key=self.id)
+
+    def _let_go(self, wake_at: datetime | None = None) -> bool:
+        show(self.key)
+        with store().write() as session:
+            return orders.rest(
+                session, self.key, leg=self.id, revision=self._seen.progress.revision, now=utc_now(),
+                wake_at=wake_at,
+            )  # fmt: skip
+
+    def _failed(self, step: str, reason: str, *, again: bool) -> None:
+        self.record(Event.STEP_FAILED, step=step, detail={"reason": reason, "again": again})
+        get_run_logger().warning("%s of %s failed: %s", step, self.key, reason)
+        self.rest(utc_now() + self._pause() if again else None)
+
+    def _pause(self) -> timedelta:
+        longest = settings().retry_max_seconds
+        return timedelta(seconds=min(longest, settings().retry_seconds * 2.0 ** (self._seen.attempts - 1)))
+
+    def _look(self) -> None:
+        with store().write() as session:
+            self._seen = orders.look(session, self.key, leg=self.id, now=utc_now(), lease=self._lease)
+
+    def _keep(self) -> None:
+        while not self._over.wait(self._lease.total_seconds() / 3):
+            try:
+                with store().write() as session:
+                    orders.renew(session, self.key, leg=self.id, now=utc_now(), lease=self._lease)
+            except orders.LegLost:
+                return

@@ -1,0 +1,1 @@
+"""DICOM: orders as worklist items, names, what a query asks, what an archive answers."""

@@ -1,0 +1,115 @@
+"""Order → modality worklist items: the keys of DICOM PS3.4 table K.6-1 that an order knows."""
+
+import re
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydicom import Dataset
+
+from mappings.dicom.names import to_pn
+from radflow.model import CodedConcept, Identifier, Order, Practitioner, ScheduledProcedureStep
+
+PATIENT_SEX = {"F": "F", "M": "M", "O": "O", "A": "O", "N": "O"}
+"""HL7 table 0001 → Patient's Sex (0010,0040). Unknown is empty there; ambiguous and not applicable are other."""
+
+_SH, _LO, _AE, _CS = 16, 64, 16, 16
+"""Most characters of these value representations (PS3.5 table 6.2-1)."""
+
+_NOT_IN_A_VALUE = re.compile(r"[\\\x00-\x1f]")
+
+
+def worklist_items(order: Order, zone: ZoneInfo) -> list[Dataset]:
+    """One worklist item for each scheduled procedure step, with times in the site's zone."""
+    return [_item(order, step, zone) for step in order.steps]
+
+
+def _item(order: Order, step: ScheduledProcedureStep, zone: ZoneInfo) -> Dataset:
+    item = Dataset()
+    _patient(item, order)
+    _imaging_service_request(item, order)
+    _requested_procedure(item, order)
+    item.ScheduledProcedureStepSequence = [_step(order, step, zone)]
+    if not item.to_json(suppress_invalid_tags=True).isascii():
+        item.SpecificCharacterSet = "ISO_IR 192"
+    return item
+
+
+def _patient(item: Dataset, order: Order) -> None:
+    patient = order.patient
+    item.PatientName = to_pn(patient.name)
+    item.PatientID = _text(patient.identifiers[0].value, _LO)
+    item.IssuerOfPatientID = _text(patient.identifiers[0].assigner, _LO)
+    item.PatientBirthDate = f"{patient.birth_date:%Y%m%d}" if patient.birth_date else ""
+    item.PatientSex = PATIENT_SEX.get(patient.sex, "")
+    item.AdmissionID = _identifier(order.visit_number, _LO)
+
+
+def _imaging_service_request(item: Dataset, order: Order) -> None:
+    item.AccessionNumber = _text(order.accession_number, _SH)
+    item.ReferringPhysicianName = _name(order.referring_physician)
+    item.RequestingPhysician = _name(order.requesting_physician)
+    item.PlacerOrderNumberImagingServiceRequest = _identifier(order.placer_order_number, _LO)
+    item.FillerOrderNumberImagingServiceRequest = _identifier(order.filler_order_number, _LO)
+
+
+def _requested_procedure(item: Dataset, order: Order) -> None:
+    item.StudyInstanceUID = order.study_instance_uid
+    item.RequestedProcedureID = _text(order.requested_procedure_id, _SH)
+    item.RequestedProcedureDescription = _text(order.procedure.display, _LO)
+    item.RequestedProcedureCodeSequence = _codes(order.procedure)
+    item.RequestedProcedurePriority = order.priority
+    item.ReasonForTheRequestedProcedure = _text(order.reason, _LO)
+    item.ReferencedStudySequence = []
+
+
+def _step(order: Order, step: ScheduledProcedureStep, zone: ZoneInfo) -> Dataset:
+    # Start date and time are type 1: a step without them is due on the day it was requested.
+    start = step.start or order.requested_at
+    local = start.astimezone(zone) if start else None
+    item = Dataset()
+    item.Modality = _text(step.modality, _CS)
+    item.ScheduledStationAETitle = [_text(title, _AE) for title in step.station_aet]
+    item.ScheduledProcedureStepStartDate = _date(local)
+    item.ScheduledProcedureStepStartTime = _time(local)
+    item.ScheduledPerformingPhysicianName = _name(step.performing_physician)
+    item.ScheduledProcedureStepDescription = _text(step.protocol.display or order.procedure.display, _LO)
+    item.ScheduledProtocolCodeSequence = _codes(step.protocol)
+    item.ScheduledProcedureStepID = _text(step.step_id, _SH)
+    item.ScheduledStationName = _text(step.station_name, _SH)
+    item.ScheduledProcedureStepLocation = _text(step.location, _SH)
+    item.ScheduledProcedureStepStatus = "SCHEDULED"
+    return item
+
+
+def _codes(concept: CodedConcept) -> list[Dataset]:
+    """A code sequence of one item (PS3.3 table 8.8-1), or of none where there is no code."""
+    if not concept.code:
+        return []
+    item = Dataset()
+    # Code Value (0008,0100) is SH; a longer code goes to Long Code Value (0008,0119), UC.
+    setattr(item, "CodeValue" if len(concept.code) <= _SH else "LongCodeValue", _text(concept.code))
+    item.CodingSchemeDesignator = _text(concept.system, _SH) or "L"
+    item.CodeMeaning = _text(concept.display or concept.code, _LO)
+    return [item]
+
+
+def _name(practitioner: Practitioner) -> str:
+    return to_pn(practitioner.name)
+
+
+def _identifier(identifier: Identifier | None, limit: int) -> str:
+    return _text(identifier.value, limit) if identifier else ""
+
+
+def _date(time: datetime | None) -> str:
+    return f"{time:%Y%m%d}" if time else ""
+
+
+def _time(time: datetime | None) -> str:
+    return f"{time:%H%M%S}" if time else ""
+
+
+def _text(value: str, limit: int | None = None) -> Any:
+    """The text without the value delimiter and control characters, cut to what its VR holds."""
+    return _NOT_IN_A_VALUE.sub(" ", value).strip()[:limit]

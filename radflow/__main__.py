@@ -1,0 +1,5 @@
+"""`python -m radflow` is `radflow`."""
+
+from radflow.cli import app
+
+app()

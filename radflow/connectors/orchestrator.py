@@ -1,0 +1,179 @@
+"""Prefect as radflow uses it: one run an order and round, resumed when the order wants a leg.
+
+Runs are looked up by nothing but their id, and made by idempotency key: no look-up comes first.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Scheduled
+
+from radflow.connectors.errors import Unavailable
+
+ORDER_DEPLOYMENT = "order/radflow"
+
+
+class OrchestratorUnavailable(Unavailable):
+    """Prefect's server does not answer. Nothing is lost: orders keep the time at which they want to wake."""
+
+
+class NoSuchRun(LookupError):
+    """Prefect does not know the run, as after the loss of its database."""
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The state of a run, and since when."""
+
+    type: StateType
+    since: datetime
+
+
+class Orchestrator(Protocol):
+    def create_run(self, order_key: str, round_: int, tags: Sequence[str]) -> str:
+        """Make the run of this order and round, or return the one there is."""
+
+    def resume(self, run_id: str) -> bool:
+        """Schedule a suspended run again; False when it is not suspended. Raises NoSuchRun."""
+
+    def state_of(self, run_id: str) -> RunState:
+        """Raises NoSuchRun."""
+
+    def schedule_anew(self, run_id: str) -> None:
+        """Schedule a run whose leg was lost, whatever state it is shown in."""
+
+    def known(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of the runs that Prefect has."""
+
+
+class PrefectOrchestrator:
+    """A real Prefect server, found by PREFECT_API_URL.
+
+    Every method raises OrchestratorUnavailable when the server does not answer.
+    """
+
+    def __init__(self) -> None:
+        self._client: SyncPrefectClient = get_client(sync_client=True)
+        self._deployment_id: UUID | None = None
+
+    def create_run(self, order_key: str, round_: int, tags: Sequence[str]) -> str:
+        with _reached():
+            try:
+                run = self._create(order_key, round_, tags)
+            except ObjectNotFound:
+                # The deployment was made anew, under another id.
+                self._deployment_id = None
+                run = self._create(order_key, round_, tags)
+        return str(run)
+
+    def _create(self, order_key: str, round_: int, tags: Sequence[str]) -> UUID:
+        if self._deployment_id is None:
+            try:
+                self._deployment_id = self._client.read_deployment_by_name(ORDER_DEPLOYMENT).id
+            except ObjectNotFound:
+                raise OrchestratorUnavailable(
+                    f"Prefect has no deployment {ORDER_DEPLOYMENT}: run `radflow deploy`."
+                ) from None
+        key = order_key if round_ == 1 else f"{order_key}:{round_}"
+        return self._client.create_flow_run_from_deployment(
+            self._deployment_id, parameters={"order_key": order_key}, name=key, tags=tags, idempotency_key=key
+        ).id
+
+    def resume(self, run_id: str) -> bool:
+        with _reached():
+            try:
+                answer = self._client.resume_flow_run(UUID(run_id))
+            except ObjectNotFound:
+                raise NoSuchRun(run_id) from None
+            except PrefectHTTPStatusError as error:
+                # Prefect 3.8 answers 500 when it is asked to resume a run that it does not have.
+                if not self.known([run_id]):
+                    raise NoSuchRun(run_id) from error
+                raise
+        return answer.status is SetStateStatus.ACCEPT
+
+    def state_of(self, run_id: str) -> RunState:
+        with _reached():
+            try:
+                state = self._client.read_flow_run(UUID(run_id)).state
+            except ObjectNotFound:
+                raise NoSuchRun(run_id) from None
+        assert state is not None
+        return RunState(state.type, state.timestamp)
+
+    def schedule_anew(self, run_id: str) -> None:
+        with _reached():
+            self._client.set_flow_run_state(UUID(run_id), _next_leg(), force=True)
+
+    def known(self, run_ids: Sequence[str]) -> set[str]:
+        ids = FlowRunFilterId(any_=[UUID(run_id) for run_id in run_ids])
+        with _reached():
+            runs = self._client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids), limit=200)
+        return {str(run.id) for run in runs}
+
+
+class FakeOrchestrator:
+    """Prefect in memory: runs as a dict of states, which a test may set."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self.runs: dict[str, RunState] = {}
+        self.resumed: list[str] = []
+        self.down = False
+        self._now = now or datetime.now(UTC) - timedelta(hours=1)
+
+    def create_run(self, order_key: str, round_: int, tags: Sequence[str]) -> str:
+        self._reach()
+        run_id = f"run-of-{order_key}-{round_}"
+        self.runs.setdefault(run_id, RunState(StateType.SCHEDULED, self._now))
+        return run_id
+
+    def resume(self, run_id: str) -> bool:
+        suspended = self.state_of(run_id).type is StateType.PAUSED
+        if suspended:
+            self.schedule_anew(run_id)
+        return suspended
+
+    def state_of(self, run_id: str) -> RunState:
+        self._reach()
+        if run_id not in self.runs:
+            raise NoSuchRun(run_id)
+        return self.runs[run_id]
+
+    def schedule_anew(self, run_id: str) -> None:
+        self._reach()
+        self.runs[run_id] = RunState(StateType.SCHEDULED, self._now)
+        self.resumed.append(run_id)
+
+    def known(self, run_ids: Sequence[str]) -> set[str]:
+        self._reach()
+        return set(run_ids) & set(self.runs)
+
+    def _reach(self) -> None:
+        if self.down:
+            raise OrchestratorUnavailable("the fake is down")
+
+
+def _next_leg() -> State[None]:
+    return Scheduled(name="Resuming", scheduled_time=datetime.now(UTC))
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except (httpx.TransportError, ConnectionError) as error:
+        raise OrchestratorUnavailable(f"Prefect's server does not answer: {type(error).__name__}") from error
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code < 500:
+            raise
+        raise OrchestratorUnavailable(f"Prefect answers {error.response.status_code}") from error

@@ -1,0 +1,28 @@
+"""Structured logs on standard error: for people by default, as JSON lines on request."""
+
+import logging
+import sys
+
+import structlog
+
+from radflow.settings import settings
+
+
+def set_up_logging() -> None:
+    """Configure structlog as the settings say. Logs carry order keys, never patient data."""
+    last = (
+        structlog.processors.JSONRenderer()
+        if settings().log_json
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings().log_level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

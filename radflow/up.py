@@ -1,0 +1,183 @@
+"""`radflow up`: everything a small site needs, as one command. A supervisor of ordinary processes.
+
+Each of them also starts alone (`prefect server start`, `prefect worker start --type radflow`,
+`radflow listen`, `radflow worklist`, `radflow dispatch`), as a larger site runs them.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import structlog
+
+from radflow.deploy import PROJECT, deploy
+from radflow.settings import LOOPBACK, settings
+
+log = structlog.get_logger()
+
+PREFECT = (sys.executable, "-m", "prefect")
+RADFLOW = (sys.executable, "-m", "radflow")
+SERVER_STARTS_WITHIN = 120
+"""Seconds that Prefect's server may take; its first start migrates its database."""
+STOPS_WITHIN = 20
+"""Seconds that a service may take to stop before it is killed."""
+
+
+@dataclass
+class Service:
+    """A process that is started again when it ends unasked."""
+
+    name: str
+    command: tuple[str, ...]
+    log_file: Path
+    process: subprocess.Popen[bytes] | None = None
+    failures: int = 0
+    next_start: float = field(default=0.0)
+
+    def start(self) -> None:
+        with self.log_file.open("ab") as output:
+            # A session of its own: Ctrl-C reaches the supervisor alone, which stops them in order.
+            self.process = subprocess.Popen(
+                self.command, cwd=PROJECT, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def keep_up(self, now: float) -> None:
+        """Start it again if it has ended, later each time it fails anew."""
+        if self.process is None or self.process.poll() is None or now < self.next_start:
+            return
+        self.failures += 1
+        self.next_start = now + min(60.0, 2.0**self.failures)
+        log.warning("service ended, starting it again", service=self.name, log=str(self.log_file))
+        self.start()
+
+    def stop(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Site:
+    """The running services of `radflow up`."""
+
+    def __init__(self, prefect_port: int) -> None:
+        self.logs = settings().home.resolve() / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.own_server = "PREFECT_API_URL" not in os.environ
+        self.prefect_url = f"http://{LOOPBACK}:{prefect_port}"
+        if self.own_server:
+            os.environ.update(prefect_environment(prefect_port))
+        self.services: list[Service] = []
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Start everything; returns once Prefect answers and the deployments are made."""
+        from radflow.store.engine import store
+
+        store().migrate()
+        say("store is ready")
+        # Receiving does not wait for Prefect: messages are taken and acknowledged from the first moment.
+        for name, command in (("listener", "listen"), ("worklist", "worklist"), ("dispatcher", "dispatch")):
+            self._start(name, (*RADFLOW, command))
+        if self.own_server:
+            port = self.prefect_url.rpartition(":")[2]
+            self._start(
+                "prefect-server",
+                (*PREFECT, "server", "start", "--host", LOOPBACK, "--port", port),
+                first=True,
+            )
+        wait_for_prefect(os.environ["PREFECT_API_URL"])
+        say("Prefect's server answers")
+        deploy()
+        say("flows are deployed")
+        self._start("worker", (*PREFECT, "worker", "start", "--type", "radflow", "--pool", "radflow"))
+
+    def addresses(self) -> Mapping[str, str]:
+        """Where everything is to be found."""
+        found = {
+            "Prefect UI": os.environ["PREFECT_API_URL"].removesuffix("/api"),
+            "store": settings().store_url,
+        }
+        for name, site in settings().sites.items():
+            found[f"HL7 over MLLP ({name})"] = f"{site.listener.host}:{site.listener.port}"
+            found[f"DICOM worklist ({name})"] = (
+                f"{site.worklist.ae_title}@{site.worklist.host}:{site.worklist.port}"
+            )
+        return {**found, "logs": str(self.logs)}
+
+    def keep_up(self, stop: threading.Event) -> None:
+        """Watch over the services until `stop` is set."""
+        while not stop.wait(1.0):
+            for service in self.services:
+                service.keep_up(time.monotonic())
+
+    def stop(self) -> None:
+        """Stop the services in the reverse order of their need."""
+        order = ("worker", "dispatcher", "listener", "worklist", "prefect-server")
+        for service in sorted(self.services, key=lambda service: order.index(service.name)):
+            service.stop()
+
+    def service(self, name: str) -> Service:
+        return next(service for service in self.services if service.name == name)
+
+    def _start(self, name: str, command: tuple[str, ...], *, first: bool = False) -> None:
+        service = Service(name, command, self.logs / f"{name}.log")
+        service.start()
+        self.services.insert(0 if first else len(self.services), service)
+
+
+def prefect_environment(port: int) -> dict[str, str]:
+    """Prefect's settings for a server of our own: everything under RADFLOW_HOME, nothing sent anywhere.
+
+    What the environment already says is left alone.
+    """
+    home = settings().home.resolve() / "prefect"
+    url = f"http://{LOOPBACK}:{port}/api"
+    ours = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # A woken order should not wait for the worker's next look, ten seconds away by default.
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_LOGGING_LEVEL": settings().log_level,
+    }
+    return {name: value for name, value in ours.items() if name not in os.environ}
+
+
+def wait_for_prefect(api_url: str) -> None:
+    """Wait until the server answers.
+
+    Raises:
+        TimeoutError: it has not within two minutes.
+    """
+    until = time.monotonic() + SERVER_STARTS_WITHIN
+    while time.monotonic() < until:
+        try:
+            if httpx.get(f"{api_url}/health", timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise TimeoutError(f"Prefect's server did not answer at {api_url} within {SERVER_STARTS_WITHIN} s.")
+
+
+def run_until_told(site: Site) -> None:
+    """Keep the services up until SIGTERM or SIGINT, then stop them."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        site.keep_up(stop)
+    finally:
+        site.stop()

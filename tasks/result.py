@@ -1,0 +1,44 @@
+"""Everything that publishing needs to know of an order, read from the store at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from radflow.model import Order, Report, Study
+from radflow.order import State
+from radflow.settings import Site, settings
+from radflow.store import orders, reports, studies
+from radflow.store.engine import store
+from radflow.store.tables import OrderRow
+
+
+@dataclass(frozen=True)
+class Result:
+    """An order with its images and its newest report."""
+
+    order: Order
+    studies: Sequence[Study]
+    report: Report | None
+    site: Site
+    state: State
+    revision: int
+    stages: dict[str, datetime]
+    """When each stage was first reached, UTC: received, worklisted, acquired, reported, published."""
+    day: date
+    """UTC day on which the order was received: the partition that its files are in."""
+
+
+def read_result(order_key: str) -> Result:
+    """The result as the store has it now. Raises NoResultFound when there is no such order."""
+    with store().read() as session:
+        row = session.get_one(OrderRow, order_key)
+        return Result(
+            order=Order.model_validate(row.document),
+            studies=studies.of_order(session, order_key),
+            report=reports.newest(session, order_key),
+            site=settings().site(row.site),
+            state=State(row.state),
+            revision=row.revision,
+            stages=orders.stages_of(session, order_key),
+            day=row.created_at.date(),
+        )

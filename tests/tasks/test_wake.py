@@ -1,0 +1,116 @@
+"""Waking orders, with Prefect in memory and a clock that the test owns."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from prefect.client.schemas.objects import StateType
+
+from radflow.connectors.orchestrator import FakeOrchestrator, OrchestratorUnavailable, RunState
+from radflow.order import Event
+from radflow.store import orders
+from radflow.store.engine import Store
+from tasks.wake import PATIENCE, wake_orders
+from tests.builders import an_order
+
+LEASE = timedelta(seconds=60)
+
+
+@pytest.fixture
+def prefect(now: datetime) -> FakeOrchestrator:
+    return FakeOrchestrator(now)
+
+
+@pytest.fixture
+def key(store: Store, now: datetime) -> str:
+    """A new order, not yet known to Prefect."""
+    order = an_order()
+    with store.write() as session:
+        orders.place(session, order, source="test", occurred_at=now, now=now)
+    return order.key
+
+
+def run_a_leg(store: Store, prefect: FakeOrchestrator, key: str, now: datetime) -> None:
+    """A leg that finds nothing to do: it looks, rests, and its run is suspended."""
+    with store.write() as session:
+        seen = orders.look(session, key, leg="leg", now=now, lease=LEASE)
+        orders.rest(session, key, leg="leg", revision=seen.progress.revision, now=now)
+    (run_id,) = prefect.runs
+    prefect.runs[run_id] = RunState(StateType.PAUSED, now)
+
+
+def news(store: Store, key: str, now: datetime) -> None:
+    with store.write() as session:
+        orders.record(session, key, Event.STUDY_FOUND, source="test", occurred_at=now, now=now)
+
+
+def test_a_new_order_gets_one_run(store: Store, prefect: FakeOrchestrator, key: str, now: datetime) -> None:
+    """However often the dispatcher looks, the order has one run."""
+    assert wake_orders(store, prefect, now).created == [key]
+    assert not wake_orders(store, prefect, now)
+    assert not wake_orders(store, prefect, now + 2 * PATIENCE)
+    assert len(prefect.runs) == 1
+
+
+def test_news_resume_the_suspended_run(
+    store: Store, prefect: FakeOrchestrator, key: str, now: datetime
+) -> None:
+    """A suspended order sleeps until news come, and is then resumed once."""
+    wake_orders(store, prefect, now)
+    run_a_leg(store, prefect, key, now)
+    assert not wake_orders(store, prefect, now + timedelta(days=21))
+    news(store, key, now)
+    assert wake_orders(store, prefect, now).resumed == [key]
+    assert not wake_orders(store, prefect, now)
+
+
+def test_news_that_overtake_the_suspension_are_not_lost(
+    store: Store, prefect: FakeOrchestrator, key: str, now: datetime
+) -> None:
+    """The leg has let go, Prefect still shows the run as running: asked again a moment later."""
+    wake_orders(store, prefect, now)
+    run_a_leg(store, prefect, key, now)
+    (run_id,) = prefect.runs
+    prefect.runs[run_id] = RunState(StateType.RUNNING, now)
+    news(store, key, now)
+    assert not wake_orders(store, prefect, now)
+    prefect.runs[run_id] = RunState(StateType.PAUSED, now)
+    assert wake_orders(store, prefect, now + timedelta(seconds=1)).resumed == [key]
+
+
+@pytest.mark.parametrize("state", [StateType.RUNNING, StateType.CRASHED, StateType.FAILED, StateType.PENDING])
+def test_a_lost_leg_is_run_again_as_the_same_run(
+    store: Store, prefect: FakeOrchestrator, key: str, now: datetime, state: StateType
+) -> None:
+    """The worker died with the leg: when the lease is over, the same run is scheduled again."""
+    wake_orders(store, prefect, now)
+    (run_id,) = prefect.runs
+    with store.write() as session:
+        orders.look(session, key, leg="dead", now=now, lease=LEASE)
+    prefect.runs[run_id] = RunState(state, now)
+    assert not wake_orders(store, prefect, now + LEASE / 2)
+    assert wake_orders(store, prefect, now + LEASE).rescued == [key]
+    assert list(prefect.runs) == [run_id]
+
+
+def test_prefect_down_keeps_the_wish_to_wake(
+    store: Store, prefect: FakeOrchestrator, key: str, now: datetime
+) -> None:
+    """Orders wait while Prefect is away, and are woken as soon as it is back."""
+    prefect.down = True
+    with pytest.raises(OrchestratorUnavailable):
+        wake_orders(store, prefect, now)
+    prefect.down = False
+    assert wake_orders(store, prefect, now).created == [key]
+
+
+def test_a_run_that_prefect_has_lost_is_made_again(
+    store: Store, prefect: FakeOrchestrator, key: str, now: datetime
+) -> None:
+    """Prefect's database is gone: the open order's run is made from the store."""
+    wake_orders(store, prefect, now)
+    run_a_leg(store, prefect, key, now)
+    prefect.runs.clear()
+    news(store, key, now)
+    wake_orders(store, prefect, now)
+    assert wake_orders(store, prefect, now).created == [key]
+    assert len(prefect.runs) == 1
