@@ -6,9 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from radflow.commands.messages import app as messages
+from radflow.commands.orders import app as orders_app
+
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
 db = typer.Typer(no_args_is_help=True, help="The store.")
 app.add_typer(db, name="db")
+app.add_typer(messages, name="messages")
+app.add_typer(orders_app, name="orders")
 
 progress = Console(stderr=True)
 PrefectPort = Annotated[int, typer.Option(help="Port of the Prefect server and UI.")]
@@ -27,11 +32,14 @@ def start() -> None:
 
 
 @app.command()
-def up(prefect_port: PrefectPort = 4200) -> None:
+def up(
+    prefect_port: PrefectPort = 4200,
+    sweep_seconds: Annotated[float | None, typer.Option(help="How often archives are asked.")] = None,
+) -> None:
     """Start Prefect's server, worker, listener, worklist and dispatcher together."""
     from radflow.up import Site, run_until_told
 
-    site = Site(prefect_port)
+    site = Site(prefect_port, sweep_seconds)
     try:
         site.start(progress.print)
     except BaseException:
@@ -41,6 +49,24 @@ def up(prefect_port: PrefectPort = 4200) -> None:
         progress.print(f"  {what:<26} {where}", highlight=False, soft_wrap=True)
     progress.print("radflow is up; Ctrl-C stops it.")
     run_until_told(site)
+
+
+@app.command()
+def demo(
+    orders: Annotated[int, typer.Option(help="How many orders to drive.", min=1)] = 5,
+    keep_running: Annotated[
+        bool, typer.Option(help="Go on until Ctrl-C, to look at the Prefect UI.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start everything, with a simulated hospital around it, and drive orders from HL7 to FHIR."""
+    from radflow.demo import demo_environment, run_demo
+
+    demo_environment()
+    answer = run_demo(orders, keep_running=keep_running, console=progress)
+    if as_json:
+        typer.echo(json.dumps(answer))
+    raise typer.Exit(0 if answer["ok"] else 1)
 
 
 @app.command()

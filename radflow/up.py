@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import structlog
 
-from radflow.deploy import PROJECT, deploy
+from radflow.deploy import PROJECT, deploy, sweep_every
 from radflow.settings import LOOPBACK, settings
 
 log = structlog.get_logger()
@@ -37,6 +37,7 @@ class Service:
     name: str
     command: tuple[str, ...]
     log_file: Path
+    folder: Path = PROJECT
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     next_start: float = field(default=0.0)
@@ -45,7 +46,7 @@ class Service:
         with self.log_file.open("ab") as output:
             # A session of its own: Ctrl-C reaches the supervisor alone, which stops them in order.
             self.process = subprocess.Popen(
-                self.command, cwd=PROJECT, stdout=output, stderr=output, start_new_session=True
+                self.command, cwd=self.folder, stdout=output, stderr=output, start_new_session=True
             )
 
     def keep_up(self, now: float) -> None:
@@ -71,7 +72,14 @@ class Service:
 class Site:
     """The running services of `radflow up`."""
 
-    def __init__(self, prefect_port: int) -> None:
+    def __init__(self, prefect_port: int, sweep_seconds: float | None = None) -> None:
+        """Prepare the services.
+
+        Args:
+            prefect_port: where Prefect's server listens, unless PREFECT_API_URL names one that runs already.
+            sweep_seconds: how often archives are asked; None leaves it as deployed.
+        """
+        self._sweep_seconds = sweep_seconds
         self.logs = settings().home.resolve() / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.own_server = "PREFECT_API_URL" not in os.environ
@@ -99,6 +107,8 @@ class Site:
         wait_for_prefect(os.environ["PREFECT_API_URL"])
         say("Prefect's server answers")
         deploy()
+        if self._sweep_seconds:
+            sweep_every(self._sweep_seconds)
         say("flows are deployed")
         self._start("worker", (*PREFECT, "worker", "start", "--type", "radflow", "--pool", "radflow"))
 

@@ -3,8 +3,8 @@
 One meaning for every use: the store's SQL only narrows down what is then matched here.
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -20,6 +20,9 @@ _NEVER_MATCHED = frozenset(
 
 _STEP_DATE, _STEP_TIME = Tag("ScheduledProcedureStepStartDate"), Tag("ScheduledProcedureStepStartTime")
 
+_ANY_MORE_COMPONENTS = re.compile(r"(\^\*)+$")
+"""DOE^* asks for a DOE of any given name, also of none."""
+
 _TEXT = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 """Value representations with wildcard matching (§C.2.2.2.4)."""
 
@@ -31,12 +34,17 @@ def matches(query: Dataset, entity: Dataset) -> bool:
     (§C.2.2.1.3); one that it has with an empty value matches only what asks for nothing.
     """
     if _is_a_period(query):
-        return _within_period(query, entity) and _matches(query, entity, but=frozenset({_STEP_DATE, _STEP_TIME}))
+        return _within_period(query, entity) and _matches(
+            query, entity, but=frozenset({_STEP_DATE, _STEP_TIME})
+        )
     return _matches(query, entity)
 
 
 def answer(query: Dataset, entity: Dataset) -> Dataset:
-    """The entity reduced to the keys of the query; what it does not have is there, and empty (§C.2.2.1.3)."""
+    """The entity reduced to the keys of the query; what it does not have is there, and empty (§C.2.2.1.3).
+
+    The answer shares its elements with the entity: it is to be sent, not changed.
+    """
     reduced = _reduced(query, entity)
     if entity.get("SpecificCharacterSet"):
         reduced.SpecificCharacterSet = entity.SpecificCharacterSet
@@ -44,11 +52,11 @@ def answer(query: Dataset, entity: Dataset) -> Dataset:
 
 
 def values(element: DataElement) -> list[str]:
-    """The values a key looks for; none means universal matching (§C.2.2.2.3)."""
+    """The values a key looks for; none is universal matching (§C.2.2.2.3), as is a PN of mere delimiters."""
     value = element.value
     all_values: Iterable[Any] = value if isinstance(value, MultiValue) else [value]
     texts = ("" if one is None else str(one).strip() for one in all_values)
-    return [text for text in texts if text.strip("*")]
+    return [text for text in texts if text.strip("*^= ")]
 
 
 def has_wildcard(value: str) -> bool:
@@ -76,7 +84,7 @@ class Span:
 
 def span(value: str) -> Span:
     """What a DA or TM key asks for: `20261124`, `20261124-`, `-20261124`, `20261124-20261130`."""
-    first, dash, last = (_digits(part) for part in value.partition("-"))
+    first, _, last = (_digits(part) for part in value.partition("-"))
     return Span(first, last if "-" in value else first)
 
 
@@ -96,7 +104,9 @@ def _matches(query: Dataset, entity: Dataset, but: frozenset[int] = frozenset())
 def _matches_key(key: DataElement, element: DataElement) -> bool:
     if key.VR == "SQ":
         # Sequence matching (§C.2.2.2.6): the key has one item at most, and one item of ours has to match.
-        return all(any(matches(item, ours) for ours in element.value or ()) for item in key.value if len(item))
+        return all(
+            any(matches(item, ours) for ours in element.value or ()) for item in key.value if len(item)
+        )
     wanted = values(key)
     return not wanted or any(_matches_value(key.VR, one, ours) for one in wanted for ours in values(element))
 
@@ -112,7 +122,7 @@ def _matches_value(vr: str, wanted: str, ours: str) -> bool:
 
 
 def _matches_name(wanted: Sequence[str], ours: Sequence[str]) -> bool:
-    """One group may be any of ours: a technologist types 山田 or Yamada; more are compared each with its own."""
+    """A single group may be any of ours (山田 or Yamada); several are compared each with its own."""
     if len(wanted) == 1:
         return any(_matches_group(wanted[0], group) for group in ours)
     pairs = zip(wanted, [*ours, "", ""], strict=False)
@@ -120,8 +130,7 @@ def _matches_name(wanted: Sequence[str], ours: Sequence[str]) -> bool:
 
 
 def _matches_group(wanted: str, ours: str) -> bool:
-    # DOE^* asks for a DOE of any given name, also of none.
-    return bool(ours) and (_like(wanted, ours) or _like(wanted, f"{ours}^"))
+    return bool(ours) and (_like(wanted, ours) or _like(_ANY_MORE_COMPONENTS.sub("", wanted), ours))
 
 
 def _like(pattern: str, text: str) -> bool:
@@ -136,7 +145,9 @@ def _is_a_period(query: Dataset) -> bool:
 
 def _within_period(query: Dataset, step: Dataset) -> bool:
     dates, times = (span(str(query[key].value)) for key in (_STEP_DATE, _STEP_TIME))
-    date, time = (_digits(str(step[key].value or "")) if key in step else "" for key in (_STEP_DATE, _STEP_TIME))
+    date, time = (
+        _digits(str(step[key].value or "")) if key in step else "" for key in (_STEP_DATE, _STEP_TIME)
+    )
     if date not in dates:
         return False
     too_early = bool(dates.first) and date == dates.first and time not in Span(times.first, "")
@@ -159,5 +170,5 @@ def _reduced_element(key: DataElement, entity: Dataset) -> DataElement:
     element = entity[key.tag]
     # An empty item, or no item, asks for every key of the sequence (§C.2.2.2.6).
     if key.VR != "SQ" or not key.value or not len(key.value[0]):
-        return deepcopy(element)
+        return element
     return DataElement(key.tag, "SQ", [_reduced(key.value[0], item) for item in element.value])

@@ -22,9 +22,9 @@ def to_pn(name: PersonName) -> str:
 
 def from_pn(value: str) -> PersonName:
     """The parts of a PN value; what goes beyond five components and three groups is not a name."""
-    alphabetic, ideographic, phonetic = (value.split("=") + ["", ""])[:3]
+    alphabetic, ideographic, phonetic = [*value.split("="), "", ""][:3]
     family, given, middle, prefix, suffix = (
-        component.strip() for component in (alphabetic.split("^") + [""] * 4)[:5]
+        component.strip() for component in [*alphabetic.split("^"), "", "", "", ""][:5]
     )
     return PersonName(
         family=family, given=given, middle=middle, prefix=prefix, suffix=suffix,

@@ -11,7 +11,7 @@ from mappings.dicom.names import to_pn
 from radflow.model import CodedConcept, Identifier, Order, Practitioner, ScheduledProcedureStep
 
 PATIENT_SEX = {"F": "F", "M": "M", "O": "O", "A": "O", "N": "O"}
-"""HL7 table 0001 → Patient's Sex (0010,0040). Unknown is empty there; ambiguous and not applicable are other."""
+"""HL7 table 0001 → Patient's Sex (0010,0040): unknown is empty, ambiguous and not applicable are other."""
 
 _SH, _LO, _AE, _CS = 16, 64, 16, 16
 """Most characters of these value representations (PS3.5 table 6.2-1)."""
@@ -30,7 +30,7 @@ def _item(order: Order, step: ScheduledProcedureStep, zone: ZoneInfo) -> Dataset
     _imaging_service_request(item, order)
     _requested_procedure(item, order)
     item.ScheduledProcedureStepSequence = [_step(order, step, zone)]
-    if not item.to_json(suppress_invalid_tags=True).isascii():
+    if not all(str(element.value).isascii() for element in item.iterall()):
         item.SpecificCharacterSet = "ISO_IR 192"
     return item
 

@@ -1,0 +1,139 @@
+"""ORU^R01 → reports (IHE RAD-28 Structured Report Export)."""
+
+from base64 import b64encode
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from mappings.hl7 import times
+from mappings.hl7.datatypes import coded, entity_identifier, interpreter
+from mappings.hl7.errors import ErrorCode, NotTakable
+from mappings.hl7.reader import Hl7Message, Repetition, Segments
+from radflow.model import Attachment, Identifier, Report
+
+STUDY = "113014"
+"""DICOM Study (DCM) in OBX-3: OBX-5 is the Study Instance UID."""
+_UIDS = frozenset({STUDY, "113015", "113016", "113018"})
+"""DICOM Study, Series, SOP Instance (DCM): UIDs, and no part of the narrative."""
+
+_WITHDRAWN = frozenset({"D", "W"})
+"""OBX-11, HL7 table 0085: deleted, or posted for the wrong patient."""
+
+_MEDIA_TYPES = {"AP": "application", "AU": "audio", "FT": "text", "IM": "image", "TX": "text"}
+"""HL7 table 0191, where its codes are no MIME types themselves."""
+
+
+def check_reports(message: Hl7Message) -> None:
+    """See whether the message has what a report needs: cheap enough to be asked before the ACK.
+
+    Raises:
+        NotTakable: an OBR has no number to find its order by, or no status.
+    """
+    groups = message.groups()
+    if not groups or not all(group.has("OBR") for group in groups):
+        raise NotTakable(ErrorCode.SEGMENT_SEQUENCE_ERROR, "OBR^1", "The message has no OBR.")
+    for number, group in enumerate(groups, start=1):
+        numbers = (*_order_numbers(group), group.get("OBR-18"), _study_instance_uid(message, group))
+        if not any(numbers):
+            raise NotTakable(
+                ErrorCode.REQUIRED_FIELD_MISSING, f"OBR^{number}^3",
+                "None of OBR-2, OBR-3, OBR-18 and the Study Instance UID says which order is reported.",
+            )  # fmt: skip
+        if not _status(group):
+            raise NotTakable(
+                ErrorCode.REQUIRED_FIELD_MISSING, f"OBR^{number}^25", "OBR-25 has no result status."
+            )
+
+
+def read_reports(message: Hl7Message, *, site: str, zone: ZoneInfo) -> list[Report]:
+    """The reports of the message, one for each OBR.
+
+    Raises:
+        NotTakable: something needed is missing, or a time is none.
+    """
+    check_reports(message)
+    return [_report(message, group, site, zone) for group in message.groups()]
+
+
+def _report(message: Hl7Message, group: Segments, site: str, zone: ZoneInfo) -> Report:
+    placer, filler = _order_numbers(group)
+    return Report(
+        site=site,
+        placer_order_number=placer,
+        filler_order_number=filler,
+        accession_number=group.get("OBR-18").strip(),
+        study_instance_uid=_study_instance_uid(message, group),
+        status=_status(group),
+        code=coded(group.field("OBR-4")),
+        issued=_time(group, "OBR-22", zone),
+        observed=_time(group, "OBR-7", zone),
+        interpreter=interpreter(group.repetitions("OBR-32")),
+        text="\n".join(line for obx in _narrative(group) for line in _text_lines(obx)),
+        attachments=tuple(_attachment(obx.field("OBX-5")) for obx in _valid(group, "ED")),
+    )
+
+
+def _order_numbers(group: Segments) -> tuple[Identifier | None, Identifier | None]:
+    placer = entity_identifier(group.field("OBR-2")) or entity_identifier(group.field("ORC-2"))
+    filler = entity_identifier(group.field("OBR-3")) or entity_identifier(group.field("ORC-3"))
+    return placer, filler
+
+
+def _status(group: Segments) -> str:
+    # Some leave OBR-25 empty and say it in each OBX-11 only.
+    return group.get("OBR-25") or group.get("OBX-11")
+
+
+def _study_instance_uid(message: Hl7Message, group: Segments) -> str:
+    for obx in group.each("OBX"):
+        if obx.get("OBX-3") == STUDY:
+            return obx.get("OBX-5").strip()
+    return group.get("ZDS-1") or message.get("ZDS-1")
+
+
+def _valid(group: Segments, *value_types: str) -> list[Segments]:
+    return [
+        obx
+        for obx in group.each("OBX")
+        if obx.get("OBX-2") in value_types and obx.get("OBX-11") not in _WITHDRAWN
+    ]
+
+
+def _narrative(group: Segments) -> list[Segments]:
+    return [
+        obx
+        for obx in _valid(group, "TX", "FT", "ST")
+        if obx.get("OBX-3") not in _UIDS and not obx.get("OBX-3.2").endswith("Instance UID")
+    ]
+
+
+def _text_lines(obx: Segments) -> list[str]:
+    """The repetitions of OBX-5. An empty one is an empty line."""
+    lines = [repetition.text for repetition in obx.repetitions("OBX-5")] or [""]
+    return ["\n".join(line.splitlines()) for line in lines]
+
+
+def _attachment(field: Repetition) -> Attachment:
+    """ED: source application, type, subtype, encoding, data (v2.5.1 §2A.24)."""
+    kind, subtype, encoding, data = (field.get(number) for number in (2, 3, 4, 5))
+    main = _MEDIA_TYPES.get(kind.upper(), kind).lower()
+    content_type = subtype.lower() if "/" in subtype else f"{main}/{subtype.lower() or 'octet-stream'}"
+    return Attachment(content_type=content_type, data=_as_base64(encoding, data))
+
+
+def _as_base64(encoding: str, data: str) -> str:
+    """HL7 table 0299: Base64, Hex, or A for none."""
+    if encoding.lower() == "base64":
+        return data
+    try:
+        content = bytes.fromhex(data) if encoding.lower() == "hex" else data.encode()
+    except ValueError:
+        raise NotTakable(ErrorCode.DATA_TYPE_ERROR, "OBX^1^5", "OBX-5 is not hexadecimal.") from None
+    return b64encode(content).decode()
+
+
+def _time(group: Segments, path: str, zone: ZoneInfo) -> datetime | None:
+    try:
+        return times.to_utc(group.get(path), zone)
+    except ValueError:
+        location = path.replace("-", "^1^")
+        raise NotTakable(ErrorCode.DATA_TYPE_ERROR, location, f"{path} is not an HL7 time.") from None

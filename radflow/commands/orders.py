@@ -1,0 +1,104 @@
+"""`radflow orders …`: see orders, and wake one by hand."""
+
+import getpass
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlmodel import col, select
+
+from radflow.clock import utc_now
+from radflow.order import Event, NotAllowed
+from radflow.store import orders
+from radflow.store.engine import store
+from radflow.store.tables import OrderRow
+
+app = typer.Typer(no_args_is_help=True, help="Orders: where they stand, what has happened to them.")
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+Key = Annotated[str, typer.Argument(help="The order's key, as the Prefect run is named.")]
+
+
+@app.command("list")
+def list_orders(
+    state: Annotated[str, typer.Option(help="Only orders in this state.")] = "",
+    trouble: Annotated[bool, typer.Option("--trouble", help="Only orders that need a person.")] = False,
+    limit: Annotated[int, typer.Option(help="The newest this many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List orders, newest first."""
+    query = select(OrderRow).order_by(col(OrderRow.created_at).desc()).limit(limit)
+    if state:
+        query = query.where(OrderRow.state == state)
+    if trouble:
+        query = query.where(OrderRow.trouble != "")
+    with store().read() as session:
+        found = [_summary(row) for row in session.exec(query)]
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    table = Table("key", "state", "modality", "since (UTC)", "trouble")
+    for row in found:
+        table.add_row(row["key"], row["state"], row["modality"], row["updated_at"][:19], row["trouble"])
+    Console().print(table)
+
+
+@app.command()
+def show(key: Key, as_json: AsJson = False) -> None:
+    """Show an order's event log."""
+    with store().read() as session:
+        row = session.get(OrderRow, key)
+        if row is None:
+            raise typer.BadParameter(f"There is no order {key!r}; `radflow orders list` shows them.")
+        log = [
+            {"at": line.occurred_at.isoformat(), "event": line.event, "step": line.step, "by": line.source}
+            for line in orders.events_of(session, key)
+        ]
+    if as_json:
+        typer.echo(json.dumps({**_summary(row), "events": log}))
+        return
+    console = Console()
+    console.print(f"{row.key}: {row.state}" + (f" – {row.trouble}" if row.trouble else ""))
+    table = Table("UTC", "event", "step", "by")
+    for line in log:
+        table.add_row(str(line["at"])[:19], line["event"], line["step"] or "", line["by"])
+    console.print(table)
+
+
+@app.command()
+def wake(key: Key, as_json: AsJson = False) -> None:
+    """Wake an order now: a parked or waiting step is tried again."""
+    now = utc_now()
+    try:
+        with store().write() as session:
+            orders.record(
+                session,
+                key,
+                Event.WOKEN_BY_HAND,
+                source=f"person:{getpass.getuser()}",
+                occurred_at=now,
+                now=now,
+            )
+    except orders.UnknownOrder:
+        raise typer.BadParameter(f"There is no order {key!r}; `radflow orders list` shows them.") from None
+    except NotAllowed as error:
+        raise typer.BadParameter(f"{error}; there is nothing to wake.") from None
+    if as_json:
+        typer.echo(json.dumps({"key": key, "woken_at": now.isoformat()}))
+    else:
+        Console(stderr=True).print(f"{key} is woken")
+
+
+def _summary(row: OrderRow) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "site": row.site,
+        "state": row.state,
+        "modality": row.modality,
+        "accession_number": row.accession_number,
+        "study_instance_uid": row.study_instance_uid,
+        "flow_run_id": row.run_id,
+        "updated_at": row.updated_at.isoformat(),
+        "trouble": row.trouble,
+    }

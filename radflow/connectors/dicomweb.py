@@ -1,0 +1,103 @@
+"""An archive asked by QIDO-RS (PS3.18 §10.6)."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import requests
+from dicomweb_client.api import DICOMwebClient
+from pydicom import Dataset
+
+from mappings.dicom import studies
+from mappings.dicom.studies import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
+from radflow.connectors.dicom import keep_patients_out_of_the_log
+from radflow.connectors.wanted import ArchiveUnavailable, Wanted, keys_for, only_wanted
+from radflow.model import Series, Study
+from radflow.settings import DicomWebArchive
+
+LONGEST_LIST = 100
+"""Values in one key: a URL of much more than 8,000 characters is refused on the way."""
+
+_LIMITS_ARE_MULTIPLES_OF = 100
+
+_Search = Callable[..., list[dict[str, Any]]]
+
+
+class DicomWebClient:
+    """An `ArchiveClient` by DICOMweb."""
+
+    def __init__(self, archive: DicomWebArchive, zone: ZoneInfo) -> None:
+        keep_patients_out_of_the_log()
+        self._archive = archive
+        self._zone = zone
+        self._more = False
+        self._client = DICOMwebClient(
+            archive.url.rstrip("/"),
+            timeout=archive.timeout_seconds,
+            callback=self._note_warning,
+            permissive_uid=True,
+        )
+        # The next sweep asks again; waiting here would hold up the other archives.
+        self._client.set_http_retry_params(retry=False)
+
+    def find_studies(self, wanted: Sequence[Wanted], today: date) -> list[Study]:
+        if not wanted:
+            return []
+        keys = keys_for(wanted, today, self._archive.find_by, LONGEST_LIST)
+        filters = {keyword: ",".join(values) for keyword, values in keys.items()}
+        answers = self._ask(self._client.search_for_studies, STUDY_KEYS, search_filters=filters)
+        return only_wanted((self._study(answer) for answer in answers), wanted)
+
+    def describe(self, study_instance_uid: str) -> Study | None:
+        here = {"StudyInstanceUID": study_instance_uid}
+        found = self._ask(self._client.search_for_studies, STUDY_KEYS, search_filters=here)
+        if not found:
+            return None
+        answers = self._ask(
+            self._client.search_for_series, SERIES_KEYS, study_instance_uid=study_instance_uid
+        )
+        series = tuple(self._series(study_instance_uid, answer) for answer in answers)
+        return self._study(found[0], series)
+
+    def _series(self, study_instance_uid: str, answer: Dataset) -> Series:
+        answers = self._ask(
+            self._client.search_for_instances,
+            INSTANCE_KEYS,
+            study_instance_uid=study_instance_uid,
+            series_instance_uid=str(answer.SeriesInstanceUID),
+        )
+        return studies.series(answer, self._zone, tuple(studies.instance(one) for one in answers))
+
+    def _study(self, answer: Dataset, series: tuple[Series, ...] = ()) -> Study:
+        return studies.study(answer, self._archive.name, self._zone, series)
+
+    def _ask(self, search: _Search, keys: Sequence[str], **where: Any) -> list[Dataset]:
+        """All answers of one search: no match is 200 with an empty list, or 204."""
+        try:
+            return [Dataset.from_json(answer) for answer in self._pages(search, fields=keys, **where)]
+        except requests.RequestException as error:
+            status = error.response.status_code if error.response is not None else type(error).__name__
+            raise ArchiveUnavailable(f"archive {self._archive.name}: QIDO-RS failed: {status}") from error
+        except ValueError as error:
+            reason = f"archive {self._archive.name}: the answer to QIDO-RS is not DICOM JSON"
+            raise ArchiveUnavailable(reason) from error
+
+    def _pages(self, search: _Search, **where: Any) -> list[dict[str, Any]]:
+        answers: list[dict[str, Any]] = []
+        self._more = True
+        while self._more:
+            self._more = False
+            page = search(offset=len(answers) or None, **where)
+            if not page or page[:1] == answers[:1]:
+                # No more; or the server knows no offset, and this is the first page again.
+                break
+            answers += page
+            # Some servers limit in silence, to 100 or 1,000: a page of just so many is worth a second look.
+            self._more = self._more or len(page) % _LIMITS_ARE_MULTIPLES_OF == 0
+        return answers
+
+    def _note_warning(self, response: requests.Response, *_: Any, **__: Any) -> requests.Response:
+        """A server that has more results than it sends says so in a Warning header (PS3.18 §8.3.4.4)."""
+        self._more = self._more or "Warning" in response.headers
+        return response

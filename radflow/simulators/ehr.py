@@ -1,0 +1,63 @@
+"""The simulated EHR: writes orders as ORM^O01 (IHE RAD-2). It takes results by `mllp.FakeReceiver`."""
+
+from datetime import datetime
+from itertools import cycle, islice
+from typing import NamedTuple
+
+
+class Exam(NamedTuple):
+    """What may be ordered: a procedure code, its meaning, and the modality (OBR-4, OBR-24)."""
+
+    code: str
+    meaning: str
+    modality: str
+
+
+class Person(NamedTuple):
+    """A patient who does not exist: PID-3, PID-5, PID-7, PID-8."""
+
+    number: str
+    name: str
+    born: str
+    sex: str
+
+
+EXAMS = (
+    Exam("CTCHEST", "CT chest without contrast", "CT"),
+    Exam("MRBRAIN", "MR brain", "MR"),
+    Exam("CXR2V", "Chest X-ray, two views", "DX"),
+    Exam("USABD", "Ultrasound abdomen", "US"),
+)
+PEOPLE = (
+    Person("100201", "Quendel^Ada^M", "19610412", "F"),
+    Person("100202", "Ørsted^Bjørn", "19480930", "M"),
+    Person("100203", "García^Lucía", "19900217", "F"),
+    Person("100204", "Okonkwo^Chidi", "20030605", "M"),
+    Person("100205", "Yıldız^Deniz", "19771111", "O"),
+)
+
+
+def orders(count: int, now: datetime, prefix: str = "P") -> list[bytes]:
+    """`count` new orders for today, each for another patient and exam in turn.
+
+    Args:
+        now: an aware time in the site's zone; the exams are scheduled for it.
+        prefix: begins each placer order number, so that two days' orders differ.
+    """
+    patients, exams = islice(cycle(PEOPLE), count), islice(cycle(EXAMS), count)
+    pairs = enumerate(zip(patients, exams, strict=True), start=1)
+    return [order(f"{prefix}{number:05}", person, exam, now) for number, (person, exam) in pairs]
+
+
+def order(number: str, person: Person, exam: Exam, now: datetime, control: str = "NW") -> bytes:
+    """One ORM^O01 in HL7 v2.5.1: ORC-1 is `control`, ORC-2 the placer order number."""
+    at = f"{now:%Y%m%d%H%M%S}"
+    segments = (
+        rf"MSH|^~\&|EHR|HOSPITAL|RADFLOW||{at}||ORM^O01^ORM_O01|{number}{control}|P|2.5.1||||||UNICODE UTF-8",
+        f"PID|1||{person.number}^^^HOSPITAL^MR||{person.name}||{person.born}|{person.sex}",
+        "PV1|1|O|RAD^1^1|||||77^Fernández^Inés",
+        f"ORC|{control}|{number}^EHR|||||^^^{at}^^R||{at}|||42^Moreau^Élise",
+        f"OBR|1|{number}^EHR||{exam.code}^{exam.meaning}^L||||||||||||42^Moreau^Élise||||||||{exam.modality}"
+        f"|||^^^{at}^^R||||Routine check",
+    )
+    return "\r".join(segments).encode() + b"\r"

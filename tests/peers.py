@@ -1,0 +1,113 @@
+"""Real peers, where they are installed: Orthanc and dcmtk. A test that lacks one is skipped, saying so."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+
+from radflow.settings import LOOPBACK
+from radflow.simulators.orthanc import Orthanc, find_orthanc, running_orthanc
+
+SAMPLES = Path(__file__).parent.parent.parent / "shared" / "samples"
+"""Other people's messages and answers; they live beside the project."""
+
+
+@dataclass(frozen=True)
+class DcmqrScp:
+    """dcmtk's archive, which is as much as a legacy PACS can do."""
+
+    port: int
+    ae_title: str = "DCMQRSCP"
+
+
+@contextmanager
+def orthanc(folder: Path) -> Iterator[Orthanc]:
+    """A real Orthanc with its DICOMweb plug-in."""
+    if find_orthanc() is None:
+        pytest.skip("Orthanc is not installed (apt install orthanc orthanc-dicomweb)")
+    with running_orthanc(folder) as running:
+        yield running
+
+
+@contextmanager
+def dcmqrscp(folder: Path) -> Iterator[DcmqrScp]:
+    """dcmtk's archive."""
+    program = dcmtk("dcmqrscp")
+    archive = DcmqrScp(free_port())
+    storage = folder / "storage"
+    storage.mkdir(parents=True)
+    configuration = folder / "dcmqrscp.cfg"
+    configuration.write_text(
+        f"NetworkTCPPort = {archive.port}\n"
+        "MaxPDUSize = 16384\nMaxAssociations = 16\n"
+        "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\n{archive.ae_title} {storage} RW (200, 1024mb) ANY\nAETable END\n"
+    )
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([program, "-c", configuration], stdout=log, stderr=log)
+    try:
+        _wait_for(archive.port, process)
+        yield archive
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def dcmtk(program: str) -> Path:
+    """A program of dcmtk. Not by PATH: pynetdicom puts a findscu of its own into the venv."""
+    found = shutil.which(program, path="/usr/bin:/usr/local/bin")
+    if found is None:
+        pytest.skip(f"dcmtk's {program} is not installed (apt install dcmtk)")
+    return Path(found)
+
+
+def findscu(port: int, query: Path, folder: Path, *, ae_title: str = "RADFLOW") -> list[Dataset]:
+    """The answers that dcmtk's findscu gets from a worklist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run(dcmtk("findscu"), "-W", "-X", "-od", folder, "-aec", ae_title, LOOPBACK, port, query)
+    return [dcmread(file) for file in sorted(folder.glob("rsp*.dcm"))]
+
+
+def echoscu(port: int) -> None:
+    """A C-ECHO by dcmtk."""
+    run(dcmtk("echoscu"), LOOPBACK, port)
+
+
+def from_dump(dump: Path, file: Path) -> Path:
+    """A DICOM file made of dcmdump's text."""
+    run(dcmtk("dump2dcm"), dump, file)
+    return file
+
+
+def run(*command: object) -> str:
+    """Run a peer's program to its end; its output."""
+    arguments: Sequence[str] = [str(part) for part in command]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def free_port() -> int:
+    """A port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    give_up = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < give_up:
+        try:
+            socket.create_connection((LOOPBACK, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise AssertionError("the peer does not start")
