@@ -85,7 +85,7 @@ class Leg:
         self._look()
 
     def rest(self, wake_at: datetime | None = None) -> None:
-        """Suspend the run until news come or the time is there; does not return unless news came meanwhile."""
+        """Suspend the run until news come or the time is there; returns only if news came meanwhile."""
         if not self._let_go(wake_at):
             self._look()
             return

@@ -31,7 +31,7 @@ from radflow.store.tables import OrderRow
 from radflow.up import Site
 
 SITE = "demo"
-READING_TIME = timedelta(seconds=5)
+READING_TIME = timedelta(seconds=12)
 """How long the simulated radiologist looks at a study."""
 SWEEP_SECONDS = 3
 GIVES_UP_AFTER = 300

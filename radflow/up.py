@@ -160,6 +160,9 @@ def prefect_environment(port: int) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         # A woken order should not wait for the worker's next look, ten seconds away by default.
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        # On a busy small machine its SQLite is waited for, rather than given up on after seconds.
+        "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+        "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
         "PREFECT_LOGGING_LEVEL": settings().log_level,
     }
     return {name: value for name, value in ours.items() if name not in os.environ}

@@ -29,7 +29,11 @@ def publish_to_fhir(order_key: str) -> dict[str, list[str]]:
     """
     result = read_result(order_key)
     bundle = result_transaction(
-        result.order, result.studies, result.report, identifier_system=result.site.identifier_system
+        result.order,
+        result.studies,
+        result.report,
+        state=result.state,
+        identifier_system=result.site.identifier_system,
     )
     check(bundle)
     published: list[str] = []

@@ -25,7 +25,7 @@ def a_full_order(number: str = "P1", **changes: object) -> Order:
     """A STAT order with every value that FHIR has a place for."""
     full: dict[str, object] = {
         "filler_order_number": Identifier(value="F1", assigner="1.2.276.0.76"),
-        "procedure": CodedConcept(code="36643-5", display="XR Chest 2 Views", system="LN"),
+        "procedure": CodedConcept(code="24627-2", display="CT Chest", system="LN"),
         "reason": "Cough for three weeks",
         "priority": "STAT",
         "patient": Patient(
@@ -87,7 +87,7 @@ def a_report(**changes: object) -> Report:
         site="main",
         accession_number="AP1",
         status="F",
-        code=CodedConcept(code="36643-5", display="XR Chest 2 Views", system="LN"),
+        code=CodedConcept(code="24627-2", display="CT Chest", system="LN"),
         issued=datetime(2026, 11, 24, 12, 0, tzinfo=UTC),
         observed=datetime(2026, 11, 24, 10, 41, tzinfo=UTC),
         interpreter=Practitioner(

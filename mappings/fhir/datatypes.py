@@ -37,13 +37,18 @@ def instant(moment: datetime | None) -> str | None:
 
 
 def coding(system: str | None, code: str, display: str = "") -> Element:
-    """`Coding`. A `code` has single spaces inside and none around it (R4 §2.24.0.1)."""
-    return filled({"system": system, "code": " ".join(code.split()), "display": display})
+    """`Coding`."""
+    return filled({"system": system, "code": _code(code), "display": display})
+
+
+def _code(value: str) -> str:
+    """`code`: single spaces inside and none around it (R4 §2.24.0.1)."""
+    return " ".join(_UNSEEN.sub("", value).split())
 
 
 def codeable_concept(concept: CodedConcept, base: str) -> Element:
     """CWE → `CodeableConcept`; a concept without a code is its text alone."""
-    if not concept.code.strip():
+    if not _code(concept.code):
         return filled({"text": concept.display})
     system = coding_system(concept.system) or system_uri(concept.system, base)
     return filled(

@@ -37,7 +37,8 @@ def acknowledge(
     version = message.get("MSH-12") or _DEFAULT_VERSION
     header = (
         "MSH", d.component + d.repetition + d.escape + d.subcomponent,
-        message.field("MSH-5").raw or escape(application, d), message.field("MSH-6").raw or escape(facility, d),
+        message.field("MSH-5").raw or escape(application, d),
+        message.field("MSH-6").raw or escape(facility, d),
         message.field("MSH-3").raw, message.field("MSH-4").raw,
         f"{now:%Y%m%d%H%M%S%z}", "", _type(message, version), control_id,
         message.field("MSH-11").raw or "P", escape(version, d),

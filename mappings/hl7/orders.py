@@ -1,4 +1,4 @@
-"""ORM^O01 → orders (IHE RAD-2 Placer Order Management, RAD-4 Procedure Scheduled, RAD-13 Procedure Update)."""
+"""ORM^O01 → orders (IHE RAD-2 Placer Order Management, RAD-4 Procedure Scheduled, RAD-13 Update)."""
 
 import re
 import uuid
@@ -23,6 +23,7 @@ MODALITY_UNKNOWN = "OT"
 
 _SH = 16
 """A DICOM SH holds 16 characters: a longer number would be cut, and then found by nobody."""
+_PROCEDURES = ("OBR-4.1", "OBR-4.2", "OBR-44.1", "OBR-44.2")
 _UID = re.compile(r"(?=.{1,64}$)[0-2](\.(0|[1-9]\d*))+")
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:radflow:study-instance-uid")
 
@@ -105,9 +106,7 @@ def _check_group(group: Segments, number: int) -> None:
         )  # fmt: skip
     if not (_placer(group) or _filler(group)):
         raise _missing(f"ORC^{number}^2", "Neither ORC-2 and OBR-2 nor ORC-3 and OBR-3 have an order number.")
-    if control in PLACES and not any(
-        group.get(path) for path in ("OBR-4.1", "OBR-4.2", "OBR-44.1", "OBR-44.2")
-    ):
+    if control in PLACES and not any(group.get(path) for path in _PROCEDURES):
         raise _missing(f"OBR^{number}^4", "OBR-4 has no procedure.")
 
 
@@ -178,7 +177,7 @@ def _study_instance_uid(message: Hl7Message, group: Segments) -> str:
 
 
 def make_study_instance_uid(root: str, key: str) -> str:
-    """A Study Instance UID that is the same for every replay: the root and a UUID as an integer (PS3.5 B.2)."""
+    """A Study Instance UID, the same for every replay: the root and a UUID as an integer (PS3.5 B.2)."""
     made = str(uuid.uuid5(_NAMESPACE, key).int)
     # With a long root, the last digits that still fit.
     return f"{root}.{made[-(63 - len(root)) :].lstrip('0')}"

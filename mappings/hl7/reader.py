@@ -34,22 +34,22 @@ class Delimiters:
 class Repetition:
     """One repetition of a field."""
 
-    def __init__(self, raw: str, delimiters: Delimiters) -> None:
+    def __init__(self, raw: str, delimiters: Delimiters, component: str = "") -> None:
+        """Take the text between the field's delimiters; `component` is the delimiter of its parts."""
         self._raw = raw
         self._delimiters = delimiters
+        self._component = component or delimiters.component
 
     def get(self, component: int = 1, subcomponent: int = 1) -> str:
         """The value, unescaped; empty when it is not sent or HL7 null."""
-        part = _nth(_nth(self._raw, self._delimiters.component, component), self._delimiters.subcomponent,
-                    subcomponent)  # fmt: skip
+        whole = _nth(self._raw, self._component, component)
+        part = _nth(whole, self._delimiters.subcomponent, subcomponent)
         return "" if part == NULL else unescape(part, self._delimiters)
 
     def component(self, number: int) -> "Repetition":
         """A component as a field of its own: its subcomponents become components."""
-        part = _nth(self._raw, self._delimiters.component, number)
-        lower = Delimiters(self._delimiters.field, self._delimiters.subcomponent, self._delimiters.repetition,
-                           self._delimiters.escape, "\0", self._delimiters.codec)  # fmt: skip
-        return Repetition(part, lower)
+        part = _nth(self._raw, self._component, number)
+        return Repetition(part, self._delimiters, self._delimiters.subcomponent)
 
     @property
     def text(self) -> str:
@@ -129,18 +129,16 @@ class Hl7Message(Segments):
         Raises:
             NotTakable: there is no MSH, it is cut off, or the character set is unknown or untrue.
         """
-        raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if not raw.startswith(b"MSH"):
-            raise NotTakable(
-                ErrorCode.SEGMENT_SEQUENCE_ERROR, "MSH^1", "The message does not begin with MSH."
-            )
-        header = re.split(rb"[\r\n]", raw, maxsplit=1)[0].decode("iso8859_1")
-        field, component, repetition, escape, subcomponent = _encoding_characters(header)
-        names = _nth(header, field, 18).split(repetition)
-        text, codec = decode(raw, names)
-        lines = [line.split(field) for line in _lines(text)]
-        lines[0].insert(1, field)
-        super().__init__(lines, Delimiters(field, component, repetition, escape, subcomponent, codec))
+        text, delimiters = _decoded(raw)
+        lines = [line.split(delimiters.field) for line in _lines(text)]
+        # MSH-1 is the delimiter itself.
+        lines[0].insert(1, delimiters.field)
+        super().__init__(lines, delimiters)
+
+
+def readable(raw: bytes) -> str:
+    """The message as text, a segment a line. Raises NotTakable as `Hl7Message` does."""
+    return "\n".join(_lines(_decoded(raw)[0]))
 
 
 def unescape(text: str, delimiters: Delimiters) -> str:
@@ -149,8 +147,7 @@ def unescape(text: str, delimiters: Delimiters) -> str:
         return text
     meanings = {
         "F": delimiters.field, "S": delimiters.component, "R": delimiters.repetition,
-        "E": delimiters.escape, "T": delimiters.subcomponent if delimiters.subcomponent != "\0"
-        else delimiters.component,
+        "E": delimiters.escape, "T": delimiters.subcomponent,
         ".br": "\n", ".sp": "\n", "H": "", "N": "",
     }  # fmt: skip
 
@@ -181,6 +178,16 @@ def _nth(text: str, delimiter: str, number: int) -> str:
     """The part of this number, counted from 1; empty when there are fewer."""
     parts = text.split(delimiter, number)
     return parts[number - 1] if number <= len(parts) else ""
+
+
+def _decoded(raw: bytes) -> tuple[str, Delimiters]:
+    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not raw.startswith(b"MSH"):
+        raise NotTakable(ErrorCode.SEGMENT_SEQUENCE_ERROR, "MSH^1", "The message does not begin with MSH.")
+    header = re.split(rb"[\r\n]", raw, maxsplit=1)[0].decode("iso8859_1")
+    field, component, repetition, escape, subcomponent = tuple(_encoding_characters(header))
+    text, codec = decode(raw, _nth(header, field, 18).split(repetition))
+    return text, Delimiters(field, component, repetition, escape, subcomponent, codec)
 
 
 def _encoding_characters(header: str) -> str:

@@ -23,10 +23,10 @@ def to_utc(value: str, zone: ZoneInfo) -> datetime | None:
     if match is None:
         return None
     parts = match.groupdict()
-    day = (int(parts["year"]), int(parts["month"] or 1), int(parts["day"] or 1))
-    clock = tuple(int(parts[name] or 0) for name in ("hour", "minute", "second"))
+    year, month, day = int(parts["year"]), int(parts["month"] or 1), int(parts["day"] or 1)
+    hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
     fraction = int((parts["fraction"] or "").ljust(6, "0"))
-    moment = datetime(*day, *clock, fraction, tzinfo=_offset(parts["zone"]) or zone)
+    moment = datetime(year, month, day, hour, minute, second, fraction, tzinfo=_offset(parts["zone"]) or zone)
     try:
         return moment.astimezone(UTC)
     except OverflowError:

@@ -51,7 +51,7 @@ def open_fhir(destination: HttpFhir | NdjsonFhir, path: Path) -> FhirDestination
 
 
 class FakeFhir:
-    """A destination in memory: raises the failures first, one a call; keeps the newest bundle of each order."""
+    """A destination in memory: raises `failures` first, one a call; keeps the newest bundle per order."""
 
     def __init__(self, *failures: Exception) -> None:
         self._failures = list(failures)

@@ -56,10 +56,10 @@ class Dispatcher:
         return bool(woken)
 
     def remake_lost_runs(self) -> int:
-        """Make the runs of open orders anew that Prefect no longer knows, as after the loss of its database."""
+        """Make the runs of open orders anew that Prefect has lost, as with its database; returns how many."""
         lost = 0
         with self._store.read() as session:
-            open_orders = [(row.key, row.run_id) for row in orders.open_with_run(session)]
+            open_orders = [(row.key, row.run_id) for row in orders.open_with_run(session) if row.run_id]
         for start in range(0, len(open_orders), BATCH):
             page = open_orders[start : start + BATCH]
             known = self._orchestrator.known([run_id for _, run_id in page])

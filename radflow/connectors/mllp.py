@@ -1,0 +1,216 @@
+"""Sending HL7 over MLLP, one message at a time on a connection that stays open."""
+
+import asyncio
+import contextlib
+import select
+import socket
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from mappings.hl7.errors import NotTakable
+from mappings.hl7.reader import Hl7Message
+from radflow.connectors.errors import Refused, Unavailable
+from radflow.connectors.mllp_fake import FakeReceiver
+from radflow.connectors.mllp_framing import Deframer, frame
+
+__all__ = [
+    "Ack",
+    "AsyncMllpClient",
+    "FakeReceiver",
+    "MllpClient",
+    "MllpRefused",
+    "MllpUnavailable",
+    "read_answer",
+]
+
+_MAX_ACK_BYTES = 1024 * 1024
+_CHUNK = 64 * 1024
+
+_ACCEPTED = frozenset({"AA", "CA"})
+_REFUSED = frozenset({"AE", "AR", "CE", "CR"})
+"""MSA-1, HL7 table 0008."""
+
+_TRY_AGAIN = frozenset({"206", "207"})
+"""HL7 table 0357: record locked, application internal error. Another time it may go well."""
+
+
+class MllpUnavailable(Unavailable):
+    """The receiver cannot be reached, does not answer in time or understandably, or is in trouble itself."""
+
+
+class MllpRefused(Refused):
+    """The receiver has answered AE or AR. The text holds codes and places; `ack.text` may quote a patient."""
+
+    def __init__(self, ack: "Ack") -> None:
+        where = f" at {ack.location}" if ack.location else ""
+        error = f", error {ack.error}{where}" if ack.error else ""
+        super().__init__(f"The receiver answers {ack.code}{error}")
+        self.ack = ack
+
+
+@dataclass(frozen=True)
+class Ack:
+    """An acknowledgement."""
+
+    code: str
+    """MSA-1, HL7 table 0008."""
+    control_id: str
+    """MSA-2: MSH-10 of the message that is answered."""
+    error: str = ""
+    """HL7 table 0357: ERR-3, before v2.5 ERR-1.4."""
+    location: str = ""
+    """ERR-2, before v2.5 ERR-1: segment^sequence^field."""
+    text: str = ""
+    """ERR-8 or MSA-3: the receiver's own words."""
+
+
+class MllpClient:
+    """Sends messages and waits for each answer. Connects when there is something to send."""
+
+    def __init__(self, host: str, port: int, *, timeout: float = 30) -> None:
+        """Name the receiver; `timeout` is in seconds, for each message."""
+        self._host, self._port, self._timeout = host, port, timeout
+        self._socket: socket.socket | None = None
+
+    def send(self, message: bytes) -> Ack:
+        """Send a message, without its frame.
+
+        Raises:
+            MllpUnavailable: no connection, no answer (in time) that can be read, or error 206 or 207.
+            MllpRefused: any other AE or AR.
+        """
+        control_id = Hl7Message(message).get("MSH-10")
+        deadline = time.monotonic() + self._timeout
+        try:
+            connection = self._connected()
+            connection.settimeout(self._timeout)
+            connection.sendall(frame(message))
+            answer = self._answer(connection, deadline)
+            return read_answer(answer, control_id)
+        except OSError as error:
+            self.close()
+            raise _unreachable(error) from error
+        except MllpUnavailable:
+            # An answer that comes late must not be taken for the next one.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+        self._socket = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _connected(self) -> socket.socket:
+        # Readable before anything is sent: the other side has closed, or says what nobody asked for.
+        if self._socket and select.select([self._socket], [], [], 0)[0]:
+            self.close()
+        if self._socket is None:
+            self._socket = socket.create_connection((self._host, self._port), self._timeout)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._socket
+
+    def _answer(self, connection: socket.socket, deadline: float) -> bytes:
+        deframer = Deframer(_MAX_ACK_BYTES)
+        while True:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            data = connection.recv(_CHUNK)
+            if not data:
+                raise MllpUnavailable("The receiver has closed the connection without an answer")
+            for answer in deframer.feed(data):
+                return answer.data
+
+
+class AsyncMllpClient:
+    """`MllpClient` for asyncio, on one connection that is opened beforehand."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, seconds: float = 30
+    ) -> None:
+        self._reader, self._writer, self._timeout = reader, writer, seconds
+
+    @classmethod
+    async def connect(cls, host: str, port: int, *, seconds: float = 30) -> Self:
+        """Open the connection; `seconds` are for that, and then for each message.
+
+        Raises:
+            MllpUnavailable: it cannot be opened in time.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return cls(*await asyncio.open_connection(host, port), seconds=seconds)
+        except OSError as error:
+            raise _unreachable(error) from error
+
+    async def send(self, message: bytes) -> Ack:
+        """Send a message, without its frame. Raises as `MllpClient.send`."""
+        control_id = Hl7Message(message).get("MSH-10")
+        try:
+            async with asyncio.timeout(self._timeout):
+                self._writer.write(frame(message))
+                await self._writer.drain()
+                answer = await self._answer()
+        except OSError as error:
+            raise _unreachable(error) from error
+        return read_answer(answer, control_id)
+
+    async def close(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def _answer(self) -> bytes:
+        deframer = Deframer(_MAX_ACK_BYTES)
+        while data := await self._reader.read(_CHUNK):
+            for answer in deframer.feed(data):
+                return answer.data
+        raise MllpUnavailable("The receiver has closed the connection without an answer")
+
+
+def read_answer(answer: bytes, control_id: str) -> Ack:
+    """The acknowledgement of the message with this MSH-10.
+
+    Raises:
+        MllpUnavailable: it is none, or of another message, or says that it may go well later.
+        MllpRefused: it says no.
+    """
+    try:
+        message = Hl7Message(answer)
+    except NotTakable as error:
+        raise MllpUnavailable(f"The receiver's answer cannot be read: {error.reason}") from None
+    ack = _ack(message)
+    if ack.control_id != control_id:
+        raise MllpUnavailable("The receiver has answered another message")
+    if ack.code in _ACCEPTED:
+        return ack
+    if ack.code not in _REFUSED:
+        raise MllpUnavailable("The receiver's answer has no acknowledgment code (MSA-1)")
+    refused = MllpRefused(ack)
+    if ack.error in _TRY_AGAIN:
+        raise MllpUnavailable(str(refused)) from refused
+    raise refused
+
+
+def _ack(message: Hl7Message) -> Ack:
+    # From v2.5 on; before, place and code are the components of ERR-1.
+    place, error = "ERR-2", message.get("ERR-3")
+    if not error:
+        place, error = "ERR-1", message.get("ERR-1.4")
+    location = "^".join(message.field(place).get(component) for component in (1, 2, 3)).rstrip("^")
+    text = message.get("ERR-8") or message.get("MSA-3")
+    return Ack(message.get("MSA-1"), message.get("MSA-2"), error, location, text)
+
+
+def _unreachable(error: OSError) -> MllpUnavailable:
+    if isinstance(error, TimeoutError):
+        return MllpUnavailable("The receiver does not answer in time")
+    return MllpUnavailable(f"The receiver cannot be reached: {error.strerror or type(error).__name__}")

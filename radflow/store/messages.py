@@ -1,0 +1,130 @@
+"""The inbox: raw messages as they came, what has become of each, and the quarantine."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import String, and_, case, cast, or_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, SQLModel, col, select
+
+from radflow.store.tables import Message
+
+
+class MessageState(StrEnum):
+    """What has become of a message."""
+
+    RECEIVED = "received"
+    """Acknowledged with AA; the intake has not come to it yet."""
+    PROCESSED = "processed"
+    WAITING = "waiting"
+    """For an order that is not known yet; tried again once it is placed."""
+    QUARANTINED = "quarantined"
+    """It cannot be taken, `reason` says why; kept for a person to look at and replay."""
+
+
+_TABLE = SQLModel.metadata.tables["messages"]
+
+
+def keep(session: Session, batch: Sequence[Message]) -> None:
+    """Insert messages, all in one go. One that is there already is counted, and not received anew.
+
+    Unless it was refused and would be taken now: the sender is told so, then it must be received.
+    """
+    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(_TABLE)
+    taken_now = and_(_TABLE.c.ack_code != "AA", insert.excluded.ack_code == "AA")
+    changed = {
+        name: case((taken_now, insert.excluded[name]), else_=_TABLE.c[name])
+        for name in ("state", "ack_code", "reason")
+    }
+    upsert = insert.on_conflict_do_update(
+        index_elements=["site", "sender", "control_id", "digest"],
+        set_={"copies": _TABLE.c.copies + 1, **changed},
+    )
+    session.connection().execute(upsert, [message.model_dump(exclude={"id"}) for message in batch])
+
+
+def next_received(session: Session, limit: int) -> Sequence[int]:
+    """Ids of messages that the intake has to look at, in the order they came."""
+    query = (
+        select(Message.id)
+        .where(Message.state == MessageState.RECEIVED)
+        .order_by(col(Message.id))
+        .limit(limit)
+    )
+    return [message_id for message_id in session.exec(query) if message_id is not None]
+
+
+def claim(session: Session, message_id: int) -> Message | None:
+    """The message, for this transaction alone; None when someone else has dealt with it."""
+    message = session.get(Message, message_id, with_for_update=True)
+    return message if message and message.state == MessageState.RECEIVED else None
+
+
+def get(session: Session, message_id: int) -> Message | None:
+    return session.get(Message, message_id)
+
+
+def mark_processed(session: Session, message: Message, order_keys: Collection[str], now: datetime) -> None:
+    """Note that the message's orders are as it says."""
+    _move(session, message, MessageState.PROCESSED, "", order_keys, now)
+
+
+def mark_waiting(
+    session: Session, message: Message, reason: str, numbers: Collection[str], now: datetime
+) -> None:
+    """Let the message wait for an order that bears one of these numbers."""
+    _move(session, message, MessageState.WAITING, reason, numbers, now)
+
+
+def quarantine(session: Session, message: Message, reason: str, now: datetime) -> None:
+    """Set the message aside; `reason` is in words free of patient data."""
+    _move(session, message, MessageState.QUARANTINED, reason, message.order_keys, now)
+
+
+def requeue(session: Session, message_id: int) -> Message | None:
+    """Have the intake look at the message once more; None when there is no such message."""
+    message = session.get(Message, message_id, with_for_update=True)
+    if message:
+        _move(session, message, MessageState.RECEIVED, "", message.order_keys, None)
+    return message
+
+
+def requeue_waiting_for(session: Session, site: str, numbers: Collection[str]) -> None:
+    """Have the intake look once more at the site's messages that wait for one of these numbers."""
+    # Numbers stand in the JSON text as it is written: `["P1", "A1"]`.
+    text = cast(col(Message.order_keys), String)
+    names_one = or_(*(text.contains(json.dumps(number), autoescape=True) for number in numbers))
+    query = select(Message).where(Message.site == site, Message.state == MessageState.WAITING, names_one)
+    for message in session.exec(query.with_for_update()):
+        _move(session, message, MessageState.RECEIVED, "", message.order_keys, None)
+
+
+def search(
+    session: Session,
+    *,
+    state: str = "",
+    message_type: str = "",
+    site: str = "",
+    limit: int = 50,
+) -> Sequence[Message]:
+    """Messages with these properties, newest first."""
+    query = select(Message).order_by(col(Message.id).desc()).limit(limit)
+    wanted = ((Message.state, state), (Message.message_type, message_type), (Message.site, site))
+    return session.exec(query.where(*(column == value for column, value in wanted if value))).all()
+
+
+def _move(
+    session: Session,
+    message: Message,
+    state: MessageState,
+    reason: str,
+    order_keys: Collection[str],
+    processed_at: datetime | None,
+) -> None:
+    message.state, message.reason, message.processed_at = state, reason, processed_at
+    message.order_keys = sorted(set(order_keys))
+    session.add(message)
