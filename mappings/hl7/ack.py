@@ -3,6 +3,7 @@
 Plain string formatting: this runs for every message, before the sender may go on.
 """
 
+import re
 from datetime import datetime
 
 from mappings.hl7.errors import NotTakable
@@ -10,6 +11,7 @@ from mappings.hl7.reader import Delimiters, Segments
 
 _DEFAULT_VERSION = "2.5.1"
 _TABLE = "HL70357"
+_CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 def acknowledge(
@@ -56,7 +58,9 @@ def acknowledge(
             segments[1] += f + escape(refusal.reason, d)
             error = f"{refusal.code.value}{d.subcomponent}{refusal.code.text}{d.subcomponent}{_TABLE}"
             segments.append(f"ERR{f}{_location(refusal, d, fields=3)}{c}{error}")
-    return ("\r".join(segments) + "\r").encode(d.codec, errors="replace")
+    # What is echoed must not end our own segment or frame.
+    answer = "".join(_CONTROL.sub("", segment) + "\r" for segment in segments)
+    return answer.encode(d.codec, errors="replace")
 
 
 def escape(text: str, delimiters: Delimiters) -> str:

@@ -196,7 +196,7 @@ def _encoding_characters(header: str) -> str:
     sent = header[4:].partition(field)[0] if field else ""
     # v2.7 has a fifth, the truncation character.
     characters = field + sent[:4] + _DEFAULTS[len(sent[:4]) :]
-    wrong = any(character.isalnum() or character.isspace() for character in characters)
+    wrong = any(character.isalnum() or character <= " " for character in characters)
     if not field or not sent or wrong or len(set(characters)) < 5:
         raise NotTakable(ErrorCode.DATA_TYPE_ERROR, "MSH^1^2", "MSH-1 and MSH-2 name no delimiters.")
     return characters

@@ -109,7 +109,7 @@ def _narrative(group: Segments) -> list[Segments]:
 def _text_lines(obx: Segments) -> list[str]:
     """The repetitions of OBX-5. An empty one is an empty line."""
     lines = [repetition.text for repetition in obx.repetitions("OBX-5")] or [""]
-    return ["\n".join(line.splitlines()) for line in lines]
+    return [line.replace("\r\n", "\n").replace("\r", "\n") for line in lines]
 
 
 def _attachment(field: Repetition) -> Attachment:

@@ -62,7 +62,7 @@ def show(message_id: Id, as_json: AsJson = False) -> None:
 
 @app.command()
 def replay(message_id: Id, as_json: AsJson = False) -> None:
-    """Have a message looked at once more, as if it had come now. What it has already done is not done twice."""
+    """Have a message looked at once more. What it has already done is not done twice."""
     with store().write() as session:
         message = messages.requeue(session, message_id)
         if message is None:

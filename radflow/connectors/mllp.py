@@ -82,13 +82,8 @@ class MllpClient:
             MllpRefused: any other AE or AR.
         """
         control_id = Hl7Message(message).get("MSH-10")
-        deadline = time.monotonic() + self._timeout
         try:
-            connection = self._connected()
-            connection.settimeout(self._timeout)
-            connection.sendall(frame(message))
-            answer = self._answer(connection, deadline)
-            return read_answer(answer, control_id)
+            return read_answer(self._exchange(message), control_id)
         except OSError as error:
             self.close()
             raise _unreachable(error) from error
@@ -110,24 +105,34 @@ class MllpClient:
     ) -> None:
         self.close()
 
-    def _connected(self) -> socket.socket:
+    def _exchange(self, message: bytes) -> bytes:
         # Readable before anything is sent: the other side has closed, or says what nobody asked for.
         if self._socket and select.select([self._socket], [], [], 0)[0]:
             self.close()
         if self._socket is None:
-            self._socket = socket.create_connection((self._host, self._port), self._timeout)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return self._send_once(self._connect(), message)
+        try:
+            return self._send_once(self._socket, message)
+        except ConnectionError:
+            # Many receivers close after an answer, and this one was just about to. The same MSH-10 again.
+            self.close()
+            return self._send_once(self._connect(), message)
+
+    def _connect(self) -> socket.socket:
+        self._socket = socket.create_connection((self._host, self._port), self._timeout)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._socket
 
-    def _answer(self, connection: socket.socket, deadline: float) -> bytes:
+    def _send_once(self, connection: socket.socket, message: bytes) -> bytes:
+        deadline = time.monotonic() + self._timeout
+        connection.settimeout(self._timeout)
+        connection.sendall(frame(message))
         deframer = Deframer(_MAX_ACK_BYTES)
-        while True:
-            connection.settimeout(max(0.001, deadline - time.monotonic()))
-            data = connection.recv(_CHUNK)
-            if not data:
-                raise MllpUnavailable("The receiver has closed the connection without an answer")
+        while data := connection.recv(_CHUNK):
             for answer in deframer.feed(data):
                 return answer.data
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+        raise ConnectionResetError
 
 
 class AsyncMllpClient:
@@ -173,7 +178,7 @@ class AsyncMllpClient:
         while data := await self._reader.read(_CHUNK):
             for answer in deframer.feed(data):
                 return answer.data
-        raise MllpUnavailable("The receiver has closed the connection without an answer")
+        raise ConnectionResetError
 
 
 def read_answer(answer: bytes, control_id: str) -> Ack:
@@ -213,4 +218,6 @@ def _ack(message: Hl7Message) -> Ack:
 def _unreachable(error: OSError) -> MllpUnavailable:
     if isinstance(error, TimeoutError):
         return MllpUnavailable("The receiver does not answer in time")
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return MllpUnavailable("The receiver has closed the connection without an answer")
     return MllpUnavailable(f"The receiver cannot be reached: {error.strerror or type(error).__name__}")

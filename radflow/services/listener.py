@@ -237,7 +237,7 @@ def _judge(one: Frame) -> Verdict:
 
 
 _LONGEST = 200
-"""Characters of a header field that are kept as a column: PostgreSQL indexes no row of more than 2,704 bytes."""
+"""Characters of a header field that are kept as a column: PostgreSQL indexes rows of 2,704 bytes at most."""
 
 
 def _column(value: str) -> str:

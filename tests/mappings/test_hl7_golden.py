@@ -1,6 +1,6 @@
 """Messages and what is read from them: `tests/messages/*.hl7` beside `*-expected.json`.
 
-`python -m tests.mappings.test_hl7_golden` writes the expectations anew; read the difference before you keep it.
+`python -m tests.mappings.test_hl7_golden` writes the expectations anew; read what differs.
 """
 
 import json
