@@ -51,13 +51,12 @@ def orders(count: int, now: datetime, prefix: str = "P") -> list[bytes]:
 
 def order(number: str, person: Person, exam: Exam, now: datetime, control: str = "NW") -> bytes:
     """One ORM^O01 in HL7 v2.5.1: ORC-1 is `control`, ORC-2 the placer order number."""
-    at = f"{now:%Y%m%d%H%M%S}"
+    at, what = f"{now:%Y%m%d%H%M%S}", f"{exam.code}^{exam.meaning}^L"
     segments = (
         rf"MSH|^~\&|EHR|HOSPITAL|RADFLOW||{at}||ORM^O01^ORM_O01|{number}{control}|P|2.5.1||||||UNICODE UTF-8",
         f"PID|1||{person.number}^^^HOSPITAL^MR||{person.name}||{person.born}|{person.sex}",
         "PV1|1|O|RAD^1^1|||||77^Fernández^Inés",
         f"ORC|{control}|{number}^EHR|||||^^^{at}^^R||{at}|||42^Moreau^Élise",
-        f"OBR|1|{number}^EHR||{exam.code}^{exam.meaning}^L||||||||||||42^Moreau^Élise||||||||{exam.modality}"
-        f"|||^^^{at}^^R||||Routine check",
+        f"OBR|1|{number}^EHR||{what}||||||||||||42^Moreau^Élise||||||||{exam.modality}|||^^^{at}^^R||||Check",
     )
     return "\r".join(segments).encode() + b"\r"
