@@ -26,6 +26,9 @@ PREFECT = (sys.executable, "-m", "prefect")
 RADFLOW = (sys.executable, "-m", "radflow")
 SERVER_STARTS_WITHIN = 120
 """Seconds that Prefect's server may take; its first start migrates its database."""
+FEW_AT_ONCE = ("--limit", "4")
+"""Legs that the worker takes at a time. Prefect's server on SQLite has 15 connections, and stands still for a
+minute when each of them waits for another: a burst of runs taken all at once does that."""
 STOPS_WITHIN = 20
 """Seconds that a service may take to stop before it is killed."""
 
@@ -110,7 +113,9 @@ class Site:
         if self._sweep_seconds:
             sweep_every(self._sweep_seconds)
         say("flows are deployed")
-        self._start("worker", (*PREFECT, "worker", "start", "--type", "radflow", "--pool", "radflow"))
+        self._start(
+            "worker", (*PREFECT, "worker", "start", "--type", "radflow", "--pool", "radflow", *FEW_AT_ONCE)
+        )
 
     def addresses(self) -> Mapping[str, str]:
         """Where everything is to be found."""
@@ -160,9 +165,6 @@ def prefect_environment(port: int) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         # A woken order should not wait for the worker's next look, ten seconds away by default.
         "PREFECT_WORKER_QUERY_SECONDS": "1",
-        # On a busy small machine its SQLite is waited for, rather than given up on after seconds.
-        "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
-        "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
         "PREFECT_LOGGING_LEVEL": settings().log_level,
     }
     return {name: value for name, value in ours.items() if name not in os.environ}

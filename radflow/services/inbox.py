@@ -13,14 +13,14 @@ from sqlalchemy.exc import OperationalError
 
 from radflow.store import messages
 from radflow.store.engine import Store
-from radflow.store.tables import Message
+from radflow.store.messages import Arrival
 
 log = structlog.get_logger()
 
 _GROUP = 500
 """So many messages are committed together at most."""
 
-_Pending = tuple[Message, "asyncio.Future[bool]"]
+_Pending = tuple[Arrival, "asyncio.Future[bool]"]
 
 
 class Inbox:
@@ -34,7 +34,7 @@ class Inbox:
         self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
         self._thread.start()
 
-    def keep(self, message: Message) -> "asyncio.Future[bool]":
+    def keep(self, message: Arrival) -> "asyncio.Future[bool]":
         """Whether the message is committed, once that is known."""
         committed: asyncio.Future[bool] = self._loop.create_future()
         self._queue.put((message, committed))

@@ -23,8 +23,7 @@ from radflow.connectors.mllp_framing import CUT_OFF, Deframer, Frame, frame
 from radflow.services.inbox import Inbox
 from radflow.settings import Site, settings
 from radflow.store.engine import Store, store
-from radflow.store.messages import MessageState
-from radflow.store.tables import Message
+from radflow.store.messages import Arrival, MessageState
 
 log = structlog.get_logger()
 
@@ -182,7 +181,7 @@ class _Connection:
     async def _take(self, one: Frame) -> None:
         verdict = _judge(one)
         digest = hashlib.sha256(one.data).hexdigest()
-        committed = self._inbox.keep(self._row(one.data, digest, verdict))
+        committed = self._inbox.keep(self._arrival(one.data, digest, verdict))
         # Nobody waits for the answer to a message that was cut off.
         if one.trouble != CUT_OFF:
             await self._pending.put(_Pending(verdict, digest, committed))
@@ -206,9 +205,9 @@ class _Connection:
             facility=self._site.facility,
         )
 
-    def _row(self, raw: bytes, digest: str, verdict: Verdict) -> Message:
+    def _arrival(self, raw: bytes, digest: str, verdict: Verdict) -> Arrival:
         refusal = verdict.refusal
-        return Message(
+        return Arrival(
             received_at=self._clock(),
             site=self._site.name,
             peer=self._peer,

@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 from radflow.commands import messages as command
 from radflow.store import messages
 from radflow.store.engine import Store
-from radflow.store.messages import MessageState
-from radflow.store.tables import Message
+from radflow.store.messages import Arrival, MessageState
 from tests.hl7_builders import an_orm
 
 
@@ -24,8 +23,8 @@ def inbox(store: Store, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
         messages.keep(session, [_row(now, an_orm("M1")), _row(now, b"junk \xff", MessageState.QUARANTINED)])
 
 
-def _row(now: datetime, raw: bytes, state: MessageState = MessageState.RECEIVED) -> Message:
-    return Message(
+def _row(now: datetime, raw: bytes, state: MessageState = MessageState.RECEIVED) -> Arrival:
+    return Arrival(
         received_at=now, site="main", peer="127.0.0.1:1", sender="EHR|HOSP", control_id="M1",
         message_type="ORM^O01", version="2.5.1", raw=raw, digest=hashlib.sha256(raw).hexdigest(),
         state=state, ack_code="AA", reason="No [reason]" if state == MessageState.QUARANTINED else "",

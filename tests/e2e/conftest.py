@@ -138,7 +138,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
         store.cache_clear()
         mllp_port, worklist_port = free_port(), free_port()
         _write_site(home / "sites" / "e2e.toml", mllp_port, worklist_port, archive, ehr_.port)
-        site = Site(free_port(), sweep_seconds=3)
+        site = Site(free_port(), sweep_seconds=8)
         try:
             site.start(lambda _: None)
             yield Hospital(site, archive, ehr_, mllp_port, worklist_port)

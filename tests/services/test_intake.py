@@ -15,8 +15,8 @@ from radflow.services.intake import take_in
 from radflow.settings import Site
 from radflow.store import messages, orders, reports
 from radflow.store.engine import Store
-from radflow.store.messages import MessageState
-from radflow.store.tables import Message, OrderRow
+from radflow.store.messages import Arrival, MessageState
+from radflow.store.tables import OrderRow
 from tests.hl7_builders import an_orm, an_oru, message, order_named, segment
 
 SITES = {"main": Site(name="main", time_zone="Europe/Berlin")}
@@ -40,9 +40,9 @@ def states(store: Store, now: datetime, *raws: bytes) -> list[str]:
     return [state for state, _ in receive(store, now, *raws)]
 
 
-def _row(raw: bytes, site: str, now: datetime) -> Message:
+def _row(raw: bytes, site: str, now: datetime) -> Arrival:
     verdict = judge(raw)
-    return Message(
+    return Arrival(
         received_at=now, site=site, peer="", sender="EHR|", control_id=verdict.header("MSH-10"),
         message_type=verdict.message_type, version="2.5.1", raw=raw, digest=hashlib.sha256(raw).hexdigest(),
         state=MessageState.RECEIVED, ack_code="AA",

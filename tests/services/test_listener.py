@@ -211,7 +211,7 @@ def test_one_message_that_cannot_be_written_does_not_hurt_the_others(store: Stor
     keep = messages.keep
     with pytest.MonkeyPatch.context() as patch:
 
-        def picky(session: object, batch: Sequence[Message]) -> None:
+        def picky(session: object, batch: Sequence[messages.Arrival]) -> None:
             if any(one.control_id == "M3" for one in batch):
                 raise ValueError
             keep(session, batch)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import pytest
 
 from radflow.store import messages
 from radflow.store.engine import Store
-from radflow.store.messages import MessageState
+from radflow.store.messages import Arrival, MessageState
 from radflow.store.tables import Message
 
 
@@ -20,16 +20,16 @@ def a_message(
     state: MessageState = MessageState.RECEIVED,
     ack_code: str = "AA",
     reason: str = "",
-) -> Message:
+) -> Arrival:
     raw = f"MSH|{control_id}".encode()
-    return Message(
+    return Arrival(
         received_at=now, site=site, peer="127.0.0.1:1", sender="EHR|HOSP", control_id=control_id,
         message_type=message_type, version="2.5.1", raw=raw, digest=hashlib.sha256(raw).hexdigest(),
         state=state, ack_code=ack_code, reason=reason,
     )  # fmt: skip
 
 
-def kept(store: Store, *batch: Message) -> list[Message]:
+def kept(store: Store, *batch: Arrival) -> list[Message]:
     with store.write() as session:
         messages.keep(session, batch)
     with store.read() as session:
