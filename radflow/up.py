@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import structlog
+from prefect.context import refresh_global_settings_context
 
 from radflow.deploy import PROJECT, deploy, sweep_every
 from radflow.settings import LOOPBACK, settings
@@ -26,9 +27,6 @@ PREFECT = (sys.executable, "-m", "prefect")
 RADFLOW = (sys.executable, "-m", "radflow")
 SERVER_STARTS_WITHIN = 120
 """Seconds that Prefect's server may take; its first start migrates its database."""
-FEW_AT_ONCE = ("--limit", "4")
-"""Legs that the worker takes at a time. Prefect's server on SQLite has 15 connections, and stands still for a
-minute when each of them waits for another: a burst of runs taken all at once does that."""
 STOPS_WITHIN = 20
 """Seconds that a service may take to stop before it is killed."""
 
@@ -89,6 +87,9 @@ class Site:
         self.prefect_url = f"http://{LOOPBACK}:{prefect_port}"
         if self.own_server:
             os.environ.update(prefect_environment(prefect_port))
+            # Prefect has read its settings at import. Without this a client in this process would not know
+            # of our server, and would start one of its own on the same database.
+            refresh_global_settings_context()
         self.services: list[Service] = []
 
     def start(self, say: Callable[[str], None]) -> None:
@@ -113,9 +114,7 @@ class Site:
         if self._sweep_seconds:
             sweep_every(self._sweep_seconds)
         say("flows are deployed")
-        self._start(
-            "worker", (*PREFECT, "worker", "start", "--type", "radflow", "--pool", "radflow", *FEW_AT_ONCE)
-        )
+        self._start("worker", (*PREFECT, "worker", "start", "--type", "radflow", "--pool", "radflow"))
 
     def addresses(self) -> Mapping[str, str]:
         """Where everything is to be found."""

@@ -15,6 +15,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.client.schemas.objects import FlowRun
+from prefect.context import refresh_global_settings_context
 from pydicom import Dataset
 from sqlmodel import select
 
@@ -138,7 +139,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
         store.cache_clear()
         mllp_port, worklist_port = free_port(), free_port()
         _write_site(home / "sites" / "e2e.toml", mllp_port, worklist_port, archive, ehr_.port)
-        site = Site(free_port(), sweep_seconds=8)
+        site = Site(free_port(), sweep_seconds=4)
         try:
             site.start(lambda _: None)
             yield Hospital(site, archive, ehr_, mllp_port, worklist_port)
@@ -146,6 +147,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
             site.stop()
             for name in [name for name in os.environ if name.startswith("PREFECT_")]:
                 del os.environ[name]
+            refresh_global_settings_context()
             settings.cache_clear()
             store.cache_clear()
 
