@@ -51,8 +51,11 @@ class Store:
 
 @cache
 def store() -> Store:
-    """The store of this process, opened once."""
-    return Store(settings().store_url)
+    """The store of this process, opened once. The embedded one is made and migrated where it is opened."""
+    opened = Store(settings().store_url)
+    if opened.url.startswith("sqlite"):
+        opened.migrate()
+    return opened
 
 
 def _sqlite(url: str) -> Engine:
