@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
@@ -111,15 +112,19 @@ class Hospital:
         """SIGKILL the service and every process it has started."""
         process = self.service(name).process
         assert process is not None
-        for pid in [process.pid, *_descendants(process.pid)]:
+        for pid in [process.pid, *descendants(process.pid)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
 
 
 @pytest.fixture(scope="package")
-def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    """Everything up; tests tell their orders apart by the prefix of their numbers."""
+def hospital(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Iterator[Hospital]:
+    """Everything up; tests tell their orders apart by the prefix of their numbers.
+
+    Prefect is on PostgreSQL here: a thousand runs and killed clients in a few minutes are more than its
+    SQLite takes (writers wait for each other, a minute at a time). The demo's test has it on SQLite.
+    """
     home = tmp_path_factory.mktemp("hospital")
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -133,6 +138,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
             "RADFLOW_SITES_DIR": str(home / "sites"),
             "RADFLOW_LEG_LEASE_SECONDS": "6",
             "RADFLOW_RETRY_SECONDS": "1",
+            "PREFECT_API_DATABASE_CONNECTION_URL": _prefect_database(postgres_server),
         }.items():
             patch.setenv(name, value)
         settings.cache_clear()
@@ -150,6 +156,14 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
             refresh_global_settings_context()
             settings.cache_clear()
             store.cache_clear()
+
+
+def _prefect_database(server: str) -> str:
+    dsn = server.format(database="postgres").replace("+psycopg", "")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS prefect")
+        connection.execute("CREATE DATABASE prefect")
+    return server.format(database="prefect").replace("+psycopg", "+asyncpg")
 
 
 def _write_site(file: Path, mllp: int, worklist: int, archive: SimulatedArchive, ehr_port: int) -> None:
@@ -176,6 +190,7 @@ port = {ehr_port}
     )
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """The processes that this one has started, and theirs."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [found for child in map(int, children) for found in (child, *_descendants(child))]
+    return [found for child in map(int, children) for found in (child, *descendants(child))]
