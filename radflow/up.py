@@ -5,10 +5,8 @@ Each of them also starts alone (`prefect server start`, `prefect worker start --
 """
 
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from prefect.context import refresh_global_settings_context
 
 from radflow.deploy import PROJECT, deploy, sweep_every
 from radflow.settings import LOOPBACK, settings
+from radflow.stopping import Stop
 
 log = structlog.get_logger()
 
@@ -129,8 +128,8 @@ class Site:
             )
         return {**found, "logs": str(self.logs)}
 
-    def keep_up(self, stop: threading.Event) -> None:
-        """Watch over the services until `stop` is set."""
+    def keep_up(self, stop: Stop) -> None:
+        """Watch over the services until told to stop."""
         while not stop.wait(1.0):
             for service in self.services:
                 service.keep_up(time.monotonic())
@@ -188,10 +187,7 @@ def wait_for_prefect(api_url: str) -> None:
 
 def run_until_told(site: Site) -> None:
     """Keep the services up until SIGTERM or SIGINT, then stop them."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     try:
-        site.keep_up(stop)
+        site.keep_up(Stop().on_signals())
     finally:
         site.stop()

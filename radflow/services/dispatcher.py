@@ -1,7 +1,5 @@
 """The dispatcher: stored messages become events of orders, and orders that want a leg get one."""
 
-import signal
-import threading
 from datetime import timedelta
 
 import structlog
@@ -10,6 +8,7 @@ from radflow.clock import utc_now
 from radflow.connectors.orchestrator import Orchestrator, OrchestratorUnavailable, PrefectOrchestrator
 from radflow.services.intake import take_in
 from radflow.settings import settings
+from radflow.stopping import Stop
 from radflow.store import orders
 from radflow.store.engine import Store, store
 from tasks.wake import wake_orders
@@ -69,10 +68,10 @@ class Dispatcher:
             lost += len(missing)
         return lost
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set."""
+    def run(self, stop: Stop) -> None:
+        """Work until told to stop."""
         checked = False
-        while not stop.is_set():
+        while not stop.told:
             try:
                 if not checked:
                     checked = self._check_runs()
@@ -96,9 +95,7 @@ class Dispatcher:
 
 def run_dispatcher() -> None:
     """Run until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Stop().on_signals()
     store().migrate()
     log.info("dispatcher started")
     Dispatcher(store(), PrefectOrchestrator()).run(stop)

@@ -1,7 +1,5 @@
 """The modality worklist: an SCP for each site that answers C-FIND from the store (PS3.4 annex K)."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +12,7 @@ from pynetdicom.sop_class import ModalityWorklistInformationFind, Verification  
 
 from radflow.connectors.dicom import keep_patients_out_of_the_log, send_at_once
 from radflow.settings import Site, settings
+from radflow.stopping import Stop
 from radflow.store import worklist
 from radflow.store.engine import Store, store
 
@@ -70,13 +69,12 @@ def start(site: Site, store: Store) -> RunningWorklist:
 
 def run_worklist(site_names: list[str] | None = None) -> None:
     """Serve the worklists of these sites, or of all, until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Stop().on_signals()
     sites = [settings().site(name) for name in site_names or settings().sites]
     store().migrate()
     running = [start(site, store()) for site in sites]
-    stop.wait()
+    while not stop.wait(60):
+        pass
     for one in running:
         one.stop()
     log.info("worklist stopped")
