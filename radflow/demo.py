@@ -28,7 +28,7 @@ from radflow.simulators.orthanc import find_orthanc, running_orthanc
 from radflow.store import orders
 from radflow.store.engine import store
 from radflow.store.tables import OrderRow
-from radflow.up import Site
+from radflow.up import Site, run_until_told
 
 SITE = "demo"
 READING_TIME = timedelta(seconds=12)
@@ -106,8 +106,6 @@ def run_demo(count: int, *, keep_running: bool, console: Console, prefect_port: 
         _say_where(console, site, hospital, ok=bool(answer["ok"]))
         if keep_running:
             console.print("Still running; Ctrl-C stops it.")
-            from radflow.up import run_until_told
-
             run_until_told(site)
         return answer
 

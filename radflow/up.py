@@ -102,11 +102,7 @@ class Site:
             self._start(name, (*RADFLOW, command))
         if self.own_server:
             port = self.prefect_url.rpartition(":")[2]
-            self._start(
-                "prefect-server",
-                (*PREFECT, "server", "start", "--host", LOOPBACK, "--port", port),
-                first=True,
-            )
+            self._start("prefect-server", (*PREFECT, "server", "start", "--host", LOOPBACK, "--port", port))
         wait_for_prefect(os.environ["PREFECT_API_URL"])
         say("Prefect's server answers")
         deploy()
@@ -143,10 +139,10 @@ class Site:
     def service(self, name: str) -> Service:
         return next(service for service in self.services if service.name == name)
 
-    def _start(self, name: str, command: tuple[str, ...], *, first: bool = False) -> None:
+    def _start(self, name: str, command: tuple[str, ...]) -> None:
         service = Service(name, command, self.logs / f"{name}.log")
         service.start()
-        self.services.insert(0 if first else len(self.services), service)
+        self.services.append(service)
 
 
 def prefect_environment(port: int) -> dict[str, str]:

@@ -68,7 +68,8 @@ def send_to_ehr(order_key: str) -> dict[str, str]:
         return {"control_id": message.control_id}
     assert message.id is not None
     try:
-        answer = MllpClient(ehr.host, ehr.port, timeout=ehr.timeout_seconds).send(message.payload)
+        with MllpClient(ehr.host, ehr.port, timeout=ehr.timeout_seconds) as client:
+            answer = client.send(message.payload)
     except Exception as error:
         state = "parked" if isinstance(error, Refused) else "queued"
         with store().write() as session:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from radflow.simulators.modality import acquire, ask_worklist
 from radflow.store.engine import Store, store
 from radflow.store.tables import OrderRow
 from radflow.up import Service, Site
+from tests.peers import free_port
 
 PATIENCE = 120
 """Seconds that anything asynchronous may take on a slow machine; nothing waits for so long when it works."""
@@ -41,12 +41,6 @@ def eventually(question: Callable[[], Any], within: float = PATIENCE) -> Any:
             return answer
         time.sleep(0.1)
     raise AssertionError(f"not within {within} s: {question.__qualname__}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
