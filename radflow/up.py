@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 PREFECT = (sys.executable, "-m", "prefect")
 RADFLOW = (sys.executable, "-m", "radflow")
+PREFECT_SERVER = (sys.executable, "-m", "radflow.prefect_server")
 SERVER_STARTS_WITHIN = 120
 """Seconds that Prefect's server may take; its first start migrates its database."""
 STOPS_WITHIN = 20
@@ -102,7 +103,9 @@ class Site:
             self._start(name, (*RADFLOW, command))
         if self.own_server:
             port = self.prefect_url.rpartition(":")[2]
-            self._start("prefect-server", (*PREFECT, "server", "start", "--host", LOOPBACK, "--port", port))
+            self._start(
+                "prefect-server", (*PREFECT_SERVER, "server", "start", "--host", LOOPBACK, "--port", port)
+            )
         wait_for_prefect(os.environ["PREFECT_API_URL"])
         say("Prefect's server answers")
         deploy()

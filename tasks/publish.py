@@ -15,6 +15,7 @@ from radflow.order import control_id
 from radflow.settings import settings
 from radflow.store import outbox
 from radflow.store.engine import store
+from radflow.store.outbox import QueueState
 from tasks.result import Result, read_result
 
 
@@ -58,25 +59,27 @@ def send_to_ehr(order_key: str) -> dict[str, str]:
     with store().write() as session:
         message = outbox.queue(
             session,
+            site=result.site.name,
             order_key=order_key,
             destination=ehr.name,
+            message_type="ORU^R01",
             control_id=control_id(order_key, ehr.name, result.revision),
             payload=_oru(result),
             now=utc_now(),
         )
-    if message.state == "sent":
+    if message.state == QueueState.SENT:
         return {"control_id": message.control_id}
     assert message.id is not None
     try:
         with MllpClient(ehr.host, ehr.port, timeout=ehr.timeout_seconds) as client:
             answer = client.send(message.payload)
     except Exception as error:
-        state = "parked" if isinstance(error, Refused) else "queued"
+        state = QueueState.PARKED if isinstance(error, Refused) else QueueState.QUEUED
         with store().write() as session:
             outbox.answered(session, message.id, state=state, answer=type(error).__name__, now=utc_now())
         raise
     with store().write() as session:
-        outbox.answered(session, message.id, state="sent", answer=answer.code, now=utc_now())
+        outbox.answered(session, message.id, state=QueueState.SENT, answer=answer.code, now=utc_now())
     return {"control_id": message.control_id}
 
 

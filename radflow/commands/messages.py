@@ -1,6 +1,7 @@
 """`radflow messages …`: the inbox and the quarantine, and replaying what lies there."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from mappings.hl7.errors import NotTakable
 from mappings.hl7.reader import readable
 from radflow.store import messages
 from radflow.store.engine import store
-from radflow.store.messages import MessageState
+from radflow.store.messages import LinkKind, MessageState
 from radflow.store.tables import Message
 
 app = typer.Typer(no_args_is_help=True, help="Messages: what came, what became of it, and replays.")
@@ -29,7 +30,8 @@ def list_messages(
     """List messages, newest first."""
     with store().read() as session:
         found = messages.search(session, state=state or "", message_type=message_type, limit=limit)
-        rows = [_summary(message) for message in found]
+        keys = messages.links_of(session, [message.id for message in found], LinkKind.ORDER)
+        rows = [_summary(message, keys) for message in found]
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -49,7 +51,8 @@ def show(message_id: Id, as_json: AsJson = False) -> None:
         message = messages.get(session, message_id)
         if message is None:
             raise _no_such(message_id)
-        summary, text = _summary(message), _text(message.raw)
+        keys = messages.links_of(session, [message_id], LinkKind.ORDER)
+        summary, text = _summary(message, keys), _text(message.raw)
     if as_json:
         typer.echo(json.dumps({**summary, "message": text}))
         return
@@ -67,7 +70,7 @@ def replay(message_id: Id, as_json: AsJson = False) -> None:
         message = messages.requeue(session, message_id)
         if message is None:
             raise _no_such(message_id)
-        summary = _summary(message)
+        summary = _summary(message, messages.links_of(session, [message_id], LinkKind.ORDER))
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -86,7 +89,7 @@ def _text(raw: bytes) -> str:
         return raw.decode("utf-8", errors="backslashreplace").replace("\r", "\n")
 
 
-def _summary(message: Message) -> dict[str, Any]:
+def _summary(message: Message, order_keys: Mapping[int, list[str]]) -> dict[str, Any]:
     return {
         "id": message.id,
         "received_at": message.received_at.isoformat(),
@@ -100,5 +103,5 @@ def _summary(message: Message) -> dict[str, Any]:
         "ack": message.ack_code,
         "copies": message.copies,
         "reason": message.reason,
-        "order_keys": message.order_keys,
+        "order_keys": order_keys.get(message.id or 0, []),
     }

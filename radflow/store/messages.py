@@ -1,17 +1,16 @@
 """The inbox: raw messages as they came, what has become of each, and the quarantine."""
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import String, and_, case, cast, or_
+from sqlalchemy import and_, case
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, SQLModel, col, delete, select
 
-from radflow.store.tables import Message
+from radflow.store.tables import Message, MessageLink
 
 
 class MessageState(StrEnum):
@@ -26,10 +25,21 @@ class MessageState(StrEnum):
     """It cannot be taken, `reason` says why; kept for a person to look at and replay."""
 
 
+class LinkKind(StrEnum):
+    """How a message is bound to what it names."""
+
+    ORDER = "order"
+    """The key of an order that it has placed, changed or reported."""
+    AWAITS = "awaits"
+    """A number that the order it waits for may be called by."""
+    PATIENT = "patient"
+    """A patient identifier (PID-3.1, MRG-1.1)."""
+
+
 _TABLE = SQLModel.metadata.tables["messages"]
 
 
-_AT_FIRST: dict[str, Any] = {"copies": 1, "order_keys": [], "processed_at": None}
+_AT_FIRST: dict[str, Any] = {"copies": 1, "processed_at": None, "repairs": None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,37 +105,59 @@ def get(session: Session, message_id: int) -> Message | None:
 
 def mark_processed(session: Session, message: Message, order_keys: Collection[str], now: datetime) -> None:
     """Note that the message's orders are as it says."""
-    _move(session, message, MessageState.PROCESSED, "", order_keys, now)
+    _move(session, message, MessageState.PROCESSED, "", now)
+    link(session, message, LinkKind.ORDER, order_keys)
 
 
 def mark_waiting(
     session: Session, message: Message, reason: str, numbers: Collection[str], now: datetime
 ) -> None:
     """Let the message wait for an order that bears one of these numbers."""
-    _move(session, message, MessageState.WAITING, reason, numbers, now)
+    _move(session, message, MessageState.WAITING, reason, now)
+    link(session, message, LinkKind.AWAITS, numbers)
 
 
 def quarantine(session: Session, message: Message, reason: str, now: datetime) -> None:
     """Set the message aside; `reason` is in words free of patient data."""
-    _move(session, message, MessageState.QUARANTINED, reason, message.order_keys, now)
+    _move(session, message, MessageState.QUARANTINED, reason, now)
 
 
 def requeue(session: Session, message_id: int) -> Message | None:
     """Have the intake look at the message once more; None when there is no such message."""
     message = session.get(Message, message_id, with_for_update=True)
     if message:
-        _move(session, message, MessageState.RECEIVED, "", message.order_keys, None)
+        _move(session, message, MessageState.RECEIVED, "", None)
     return message
 
 
 def requeue_waiting_for(session: Session, site: str, numbers: Collection[str]) -> None:
     """Have the intake look once more at the site's messages that wait for one of these numbers."""
-    # Numbers stand in the JSON text as it is written: `["P1", "A1"]`.
-    text = cast(col(Message.order_keys), String)
-    names_one = or_(*(text.contains(json.dumps(number), autoescape=True) for number in numbers))
-    query = select(Message).where(Message.site == site, Message.state == MessageState.WAITING, names_one)
+    awaiting = select(MessageLink.message_id).where(
+        MessageLink.kind == LinkKind.AWAITS, col(MessageLink.value).in_(numbers)
+    )
+    query = select(Message).where(
+        Message.site == site, Message.state == MessageState.WAITING, col(Message.id).in_(awaiting)
+    )
     for message in session.exec(query.with_for_update()):
-        _move(session, message, MessageState.RECEIVED, "", message.order_keys, None)
+        _move(session, message, MessageState.RECEIVED, "", None)
+
+
+def link(session: Session, message: Message, kind: LinkKind, values: Collection[str]) -> None:
+    """Bind the message to these values; what it was bound to before in this way is forgotten."""
+    assert message.id is not None
+    session.exec(
+        delete(MessageLink).where(col(MessageLink.message_id) == message.id, col(MessageLink.kind) == kind)
+    )
+    session.add_all(MessageLink(message_id=message.id, kind=kind, value=value) for value in set(values))
+
+
+def links_of(session: Session, message_ids: Collection[int | None], kind: LinkKind) -> dict[int, list[str]]:
+    """What these messages are bound to in this way."""
+    query = select(MessageLink).where(col(MessageLink.message_id).in_(message_ids), MessageLink.kind == kind)
+    found: dict[int, list[str]] = {}
+    for one in session.exec(query.order_by(MessageLink.value)):
+        found.setdefault(one.message_id, []).append(one.value)
+    return found
 
 
 def search(
@@ -143,13 +175,7 @@ def search(
 
 
 def _move(
-    session: Session,
-    message: Message,
-    state: MessageState,
-    reason: str,
-    order_keys: Collection[str],
-    processed_at: datetime | None,
+    session: Session, message: Message, state: MessageState, reason: str, processed_at: datetime | None
 ) -> None:
     message.state, message.reason, message.processed_at = state, reason, processed_at
-    message.order_keys = sorted(set(order_keys))
     session.add(message)

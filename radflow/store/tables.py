@@ -70,22 +70,70 @@ class Message(SQLModel, table=True):
     """MSA-1 of the answer."""
     reason: str = ""
     """Why it is quarantined or waiting, in words free of patient data."""
-    order_keys: list[str] = Field(default_factory=list, sa_column=Column(JSON(), nullable=False))
-    """Keys of the orders it speaks of."""
     processed_at: datetime | None = _time(nullable=True)
+    repairs: int | None = Field(default=None, foreign_key="messages.id")
+    """The message that this one was made from by hand."""
+
+
+class MessageLink(SQLModel, table=True):
+    """What a message speaks of or waits for, so that it is found without being read."""
+
+    __tablename__ = "message_links"
+    __table_args__ = (Index("ix_message_links_kind_value", "kind", "value"),)
+
+    message_id: int = Field(foreign_key="messages.id", primary_key=True, ondelete="CASCADE")
+    kind: str = Field(primary_key=True)
+    """One of `LinkKind`."""
+    value: str = Field(primary_key=True)
+    """An order's key, or a number or patient identifier as it was sent."""
 
 
 class PatientRow(SQLModel, table=True):
-    """A patient as last told, found by any of its identifiers' first: one MRN of one assigner at one site."""
+    """A patient as last told."""
 
     __tablename__ = "patients"
-    __table_args__ = (UniqueConstraint("site", "assigner", "identifier"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    site: str = Field(index=True)
+    document: dict[str, Any] = _json()
+    updated_at: datetime = _time()
+    merged_into: int | None = Field(default=None, foreign_key="patients.id", index=True)
+    """The survivor of a merge (ADT^A40); its orders have moved there."""
+
+
+class PatientIdentifier(SQLModel, table=True):
+    """An identifier and whose it is: one value of one assigning authority at one site names one patient.
+
+    After a merge the retired identifier names the survivor, so that a late message under it finds them.
+    """
+
+    __tablename__ = "patient_identifiers"
+
+    site: str = Field(primary_key=True)
+    assigner: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    patient_id: int = Field(foreign_key="patients.id", index=True)
+    retired: bool = False
+
+
+class CatalogueEntry(SQLModel, table=True):
+    """A procedure, location or staff member as the site's master files name it (MFN, v2.5.1 ch. 8).
+
+    It changes what later orders map to, never past ones.
+    """
+
+    __tablename__ = "catalogue"
+    __table_args__ = (UniqueConstraint("site", "kind", "system", "code"),)
 
     id: int | None = Field(default=None, primary_key=True)
     site: str
-    assigner: str
-    identifier: str
+    kind: str
+    """`procedure`, `location` or `staff`."""
+    system: str
+    code: str
     document: dict[str, Any] = _json()
+    active: bool = True
+    effective_at: datetime | None = _time(nullable=True)
     updated_at: datetime = _time()
 
 
@@ -202,20 +250,46 @@ class StudyRow(SQLModel, table=True):
 
 
 class OutboxMessage(SQLModel, table=True):
-    """What is sent to a receiver, written before it is sent."""
+    """What is sent to a destination, written before it is sent: a queue for each destination."""
 
     __tablename__ = "outbox"
-    __table_args__ = (UniqueConstraint("destination", "control_id"),)
+    __table_args__ = (
+        UniqueConstraint("site", "destination", "control_id"),
+        Index("ix_outbox_destination_state_id", "site", "destination", "state", "id"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
-    order_key: str = Field(foreign_key="orders.key", index=True)
+    site: str
     destination: str
+    queue: str
+    """What goes out in the order in which it came: a patient; empty for what is of none."""
+    order_key: str | None = Field(default=None, foreign_key="orders.key", index=True)
+    message_id: int | None = Field(default=None, foreign_key="messages.id", index=True)
+    """The message that is passed on, where it is not one of radflow's own."""
+    message_type: str
+    """MSH-9.1 ^ MSH-9.2."""
     control_id: str
     payload: bytes = Field(sa_column=Column(LargeBinary(), nullable=False))
     state: str
-    """`queued`, `sent`, or `parked` when the receiver has refused it."""
+    """One of `QueueState`."""
     attempts: int = 0
     created_at: datetime = _time()
     sent_at: datetime | None = _time(nullable=True)
     answer: str = ""
-    """The receiver's MSA-1, or why it could not be reached."""
+    """The receiver's MSA-1, or why it could not be reached or has refused; free of patient data."""
+
+
+class DestinationState(SQLModel, table=True):
+    """How a destination fares: when it may be tried again, and whether a person has stopped it."""
+
+    __tablename__ = "destinations"
+
+    site: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    paused: bool = False
+    """By hand; nothing goes out until it is resumed."""
+    failures: int = 0
+    """In a row."""
+    failing_since: datetime | None = _time(nullable=True)
+    next_try_at: datetime | None = _time(nullable=True)
+    trouble: str = ""

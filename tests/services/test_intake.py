@@ -15,7 +15,7 @@ from radflow.services.intake import take_in
 from radflow.settings import Site
 from radflow.store import messages, orders, reports
 from radflow.store.engine import Store
-from radflow.store.messages import Arrival, MessageState
+from radflow.store.messages import Arrival, LinkKind, MessageState
 from radflow.store.tables import OrderRow
 from tests.hl7_builders import an_orm, an_oru, message, order_named, segment
 
@@ -72,9 +72,10 @@ def test_a_new_order(store: Store, now: datetime) -> None:
     with store.read() as session:
         (event,) = orders.events_of(session, row.key)
         (kept,) = messages.search(session)
+        linked = messages.links_of(session, [kept.id], LinkKind.ORDER)
     # MSH-7 is in the site's zone.
     assert (event.source, event.occurred_at) == (f"message:{kept.id}", datetime(2026, 11, 24, 7, tzinfo=UTC))
-    assert kept.order_keys == [row.key]
+    assert linked == {kept.id: [row.key]}
 
 
 def test_an_order_sent_twice_or_replayed_changes_nothing(store: Store, now: datetime) -> None:
