@@ -25,7 +25,7 @@ log = structlog.get_logger()
 PREFECT = (sys.executable, "-m", "prefect")
 RADFLOW = (sys.executable, "-m", "radflow")
 PREFECT_SERVER = (sys.executable, "-m", "radflow.prefect_server")
-SERVER_STARTS_WITHIN = 120
+SERVER_STARTS_WITHIN = 300
 """Seconds that Prefect's server may take; its first start migrates its database."""
 STOPS_WITHIN = 20
 """Seconds that a service may take to stop before it is killed."""
@@ -171,7 +171,7 @@ def wait_for_prefect(api_url: str) -> None:
     """Wait until the server answers.
 
     Raises:
-        TimeoutError: it has not within two minutes.
+        TimeoutError: it has not within five minutes.
     """
     until = time.monotonic() + SERVER_STARTS_WITHIN
     while time.monotonic() < until:
