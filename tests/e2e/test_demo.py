@@ -14,7 +14,7 @@ def test_the_demo_ends_with_every_order_published(tmp_path: Path) -> None:
     environment = {**os.environ, "RADFLOW_HOME": str(tmp_path), "UV_OFFLINE": "1"}
     demo = subprocess.run(
         ["./run", "demo", "--orders", "2", "--json"],
-        cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=500,
+        cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert demo.returncode == 0, demo.stderr
     told = json.loads(demo.stdout)
