@@ -6,9 +6,12 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from radflow.deploy import PROJECT
 
 
+@pytest.mark.timeout(1000)
 def test_the_demo_ends_with_every_order_published(tmp_path: Path) -> None:
     """It ends by itself, says on stdout what became of each order, and leaves nothing running."""
     environment = {**os.environ, "RADFLOW_HOME": str(tmp_path), "UV_OFFLINE": "1"}
