@@ -6,14 +6,29 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from radflow.commands.archives import app as archives_app
+from radflow.commands.backfill import app as backfill_app
+from radflow.commands.destinations import app as destinations_app
+from radflow.commands.group import Commands
 from radflow.commands.messages import app as messages
+from radflow.commands.move import app as move_app
+from radflow.commands.mpps import app as mpps_app
 from radflow.commands.orders import app as orders_app
+from radflow.commands.report import app as report_app
+from radflow.commands.studies import app as studies_app
 
-app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
+app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
 db = typer.Typer(no_args_is_help=True, help="The store.")
 app.add_typer(db, name="db")
+app.add_typer(archives_app, name="archives")
+app.add_typer(backfill_app, name="backfill")
+app.add_typer(destinations_app, name="destinations")
 app.add_typer(messages, name="messages")
+app.add_typer(move_app, name="move")
+app.add_typer(mpps_app, name="mpps")
 app.add_typer(orders_app, name="orders")
+app.add_typer(report_app, name="report")
+app.add_typer(studies_app, name="studies")
 
 progress = Console(stderr=True)
 PrefectPort = Annotated[int, typer.Option(help="Port of the Prefect server and UI.")]
@@ -36,9 +51,11 @@ def up(
     prefect_port: PrefectPort = 4200,
     sweep_seconds: Annotated[float | None, typer.Option(help="How often archives are asked.")] = None,
 ) -> None:
-    """Start Prefect's server, worker, listener, worklist and dispatcher together."""
+    """Start Prefect's server, worker, listener, worklist, dispatcher and sender together."""
+    from radflow.commands.config import refuse_wrong_sites
     from radflow.up import Site, run_until_told
 
+    refuse_wrong_sites()
     site = Site(prefect_port, sweep_seconds)
     try:
         site.start(progress.print)
@@ -69,6 +86,14 @@ def demo(
     raise typer.Exit(0 if answer["ok"] else 1)
 
 
+@app.command("check-config")
+def check_config(site: SiteNames = None, as_json: AsJson = False) -> None:
+    """Check the site files and their tables, and say everything that is wrong: file, line, key, reason."""
+    from radflow.commands.config import check_config as check
+
+    check(site, as_json=as_json)
+
+
 @app.command()
 def listen(site: SiteNames = None) -> None:
     """Take HL7 messages over MLLP: store them, then acknowledge them."""
@@ -83,6 +108,34 @@ def worklist(site: SiteNames = None) -> None:
     from radflow.services.worklist import run_worklist
 
     run_worklist(site)
+
+
+@app.command()
+def send(site: SiteNames = None) -> None:
+    """Send what is queued for the receivers of HL7: each destination at its own pace."""
+    from radflow.services.sender import run_sender
+
+    run_sender(site)
+
+
+@app.command()
+def webhook(site: SiteNames = None) -> None:
+    """Let archives say that a study has come: it is looked up at once."""
+    from radflow.services.webhook import run_webhook
+
+    run_webhook(site)
+
+
+@app.command()
+def probe(
+    archive: Annotated[str, typer.Argument(help="The archive, as the site file names it.")],
+    site: Annotated[str, typer.Option(help="Its site, where several have one of this name.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Find out what an archive can do, and what to write of it into the site file."""
+    from radflow.commands.probe import run_probe
+
+    raise typer.Exit(0 if run_probe(archive, site, as_json=as_json) else 1)
 
 
 @app.command()

@@ -99,7 +99,7 @@ def run_demo(count: int, *, keep_running: bool, console: Console, prefect_port: 
         hospital.send(ehr.orders(count, utc_now()))
         worker = threading.Thread(target=hospital.work, daemon=True)
         worker.start()
-        done = _watch(count, console)
+        done = _watch(count, site, console)
         hospital.stop.set()
         worker.join()
         answer = {"ok": done and len(hospital.results.messages) == count, "orders": _orders()}
@@ -146,19 +146,23 @@ host = "{archive["host"]}"
 port = {archive["port"]}
 ae_title = "{archive["ae_title"]}"
 
-[ehr]
+[[destinations]]
+kind = "mllp"
+name = "ehr"
 host = "{LOOPBACK}"
 port = {ehr_port}
+takes = ["results"]
 """
     )
 
 
-def _watch(count: int, console: Console) -> bool:
+def _watch(count: int, site: Site, console: Console) -> bool:
     """Show the orders until all are published, or too much time has passed."""
     until = time.monotonic() + GIVES_UP_AFTER + 10 * count
     with Live(_table(), console=console, refresh_per_second=2) as live:
         while time.monotonic() < until:
             live.update(_table())
+            site.look_after()
             with store().read() as session:
                 rows = session.exec(select(OrderRow)).all()
             if len(rows) == count and all(row.state == State.PUBLISHED and row.leg is None for row in rows):

@@ -20,6 +20,10 @@ class State(StrEnum):
     """Stored and acknowledged; not yet, or no longer rightly, on the worklist."""
     WORKLISTED = "worklisted"
     """On the modality worklist; waiting for images."""
+    HELD = "held"
+    """Kept, and off the worklist, until it is released (ORC-1 HD, RL)."""
+    STARTED = "started"
+    """A modality performs it (MPPS), or has done so; waiting for images."""
     PRELIMINARY_WITHOUT_IMAGES = "preliminary-without-images"
     """A preliminary report came before any archive showed the images."""
     REPORTED_WITHOUT_IMAGES = "reported-without-images"
@@ -42,8 +46,31 @@ class Event(StrEnum):
     ORDER_RECEIVED = "order-received"
     ORDER_CHANGED = "order-changed"
     ORDER_CANCELLED = "order-cancelled"
+    ORDER_HELD = "order-held"
+    ORDER_RELEASED = "order-released"
+    NO_SHOW = "no-show"
+    PATIENT_CHANGED = "patient-changed"
+    """The patient's name, birth date, sex or identifiers are others now; the same person."""
+    PATIENT_MERGED = "patient-merged"
+    """The order's patient has been merged into another, or goes by another identifier."""
     WORKLISTED = "worklisted"
+    STEP_STARTED = "step-started"
+    """A modality has begun a performed procedure step for the order (MPPS, PS3.4 annex F)."""
+    ACQUISITION_COMPLETED = "acquisition-completed"
+    """A performed step of the order is COMPLETED."""
+    ACQUISITION_DISCONTINUED = "acquisition-discontinued"
+    """A performed step of the order is DISCONTINUED, and another one goes on or is completed."""
+    ACQUISITION_ABANDONED = "acquisition-abandoned"
+    """All performed steps of the order are DISCONTINUED."""
+    INSTANCES_AVAILABLE = "instances-available"
+    """An archive says that it has images of the study (PS3.4 annex R)."""
+    STORAGE_COMMITTED = "storage-committed"
+    """The archive has taken responsibility for all instances it was asked for (PS3.4 annex J)."""
+    STORAGE_COMMITMENT_FAILED = "storage-commitment-failed"
+    """It has not for some of them."""
     STUDY_FOUND = "study-found"
+    STUDY_CHANGED = "study-changed"
+    """Images were added, or the study has moved or gone, after it was found."""
     PRELIMINARY_RECEIVED = "preliminary-received"
     REPORT_RECEIVED = "report-received"
     PRELIMINARY_PUBLISHED = "preliminary-published"
@@ -74,11 +101,46 @@ TRANSITIONS: dict[tuple[State | None, Event], State] = {
     # Cancel before images exist. Afterwards the pair is missing: the message is kept as refused.
     (_S.RECEIVED, _E.ORDER_CANCELLED): _S.CANCELLED,
     (_S.WORKLISTED, _E.ORDER_CANCELLED): _S.CANCELLED,
+    # HL7 table 0119, HD and RL. What is held may be changed, cancelled, and imaged all the same.
+    (_S.RECEIVED, _E.ORDER_HELD): _S.HELD,
+    (_S.WORKLISTED, _E.ORDER_HELD): _S.HELD,
+    (_S.HELD, _E.ORDER_RELEASED): _S.RECEIVED,
+    (_S.HELD, _E.ORDER_CHANGED): _S.HELD,
+    (_S.HELD, _E.ORDER_CANCELLED): _S.CANCELLED,
+    (_S.HELD, _E.STUDY_FOUND): _S.ACQUIRED,
+    (_S.HELD, _E.PRELIMINARY_RECEIVED): _S.PRELIMINARY_WITHOUT_IMAGES,
+    (_S.HELD, _E.REPORT_RECEIVED): _S.REPORTED_WITHOUT_IMAGES,
+    # The patient did not come (SIU^S26): the order stays where it is, and a person sees it.
+    (_S.RECEIVED, _E.NO_SHOW): _S.RECEIVED,
+    (_S.WORKLISTED, _E.NO_SHOW): _S.WORKLISTED,
+    (_S.HELD, _E.NO_SHOW): _S.HELD,
+    # Performed steps (RAD-6, RAD-7), also of what is held. What is started can no longer be cancelled.
+    (_S.RECEIVED, _E.STEP_STARTED): _S.STARTED,
+    (_S.WORKLISTED, _E.STEP_STARTED): _S.STARTED,
+    (_S.HELD, _E.STEP_STARTED): _S.STARTED,
+    (_S.RECEIVED, _E.ACQUISITION_COMPLETED): _S.STARTED,
+    (_S.WORKLISTED, _E.ACQUISITION_COMPLETED): _S.STARTED,
+    (_S.HELD, _E.ACQUISITION_COMPLETED): _S.STARTED,
+    # Images that an archive has were made, with or without a word of the modality.
+    (_S.RECEIVED, _E.INSTANCES_AVAILABLE): _S.STARTED,
+    (_S.WORKLISTED, _E.INSTANCES_AVAILABLE): _S.STARTED,
+    (_S.HELD, _E.INSTANCES_AVAILABLE): _S.STARTED,
+    # It is to be done again, until somebody cancels it: back on the worklist.
+    (_S.STARTED, _E.ACQUISITION_ABANDONED): _S.RECEIVED,
+    (_S.STARTED, _E.ORDER_CHANGED): _S.STARTED,
+    (_S.STARTED, _E.STUDY_FOUND): _S.ACQUIRED,
+    (_S.STARTED, _E.PRELIMINARY_RECEIVED): _S.PRELIMINARY_WITHOUT_IMAGES,
+    (_S.STARTED, _E.REPORT_RECEIVED): _S.REPORTED_WITHOUT_IMAGES,
     # Images, which may exist before the order reached the worklist (emergencies, an engine that was down).
     (_S.RECEIVED, _E.STUDY_FOUND): _S.ACQUIRED,
     (_S.WORKLISTED, _E.STUDY_FOUND): _S.ACQUIRED,
     (_S.PRELIMINARY_WITHOUT_IMAGES, _E.STUDY_FOUND): _S.PRELIMINARY,
     (_S.REPORTED_WITHOUT_IMAGES, _E.STUDY_FOUND): _S.REPORTED,
+    # More images than before, or the study is elsewhere: what shows it is made anew.
+    (_S.ACQUIRED, _E.STUDY_CHANGED): _S.ACQUIRED,
+    (_S.PRELIMINARY, _E.STUDY_CHANGED): _S.PRELIMINARY,
+    (_S.REPORTED, _E.STUDY_CHANGED): _S.REPORTED,
+    (_S.PUBLISHED, _E.STUDY_CHANGED): _S.REPORTED,
     # The report before the images: kept, published once the images are found.
     (_S.RECEIVED, _E.PRELIMINARY_RECEIVED): _S.PRELIMINARY_WITHOUT_IMAGES,
     (_S.RECEIVED, _E.REPORT_RECEIVED): _S.REPORTED_WITHOUT_IMAGES,
@@ -104,6 +166,14 @@ TRANSITIONS: dict[tuple[State | None, Event], State] = {
     (_S.PUBLISHED, _E.REPORT_RECEIVED): _S.REPORTED,
     (_S.PUBLISHED, _E.ORDER_CHANGED): _S.REPORTED,
 }
+# Patient Information Reconciliation (RAD-12): worklist and published results are made anew.
+TRANSITIONS |= {
+    (state, event): {_S.WORKLISTED: _S.RECEIVED, _S.PUBLISHED: _S.REPORTED}.get(state, state)
+    for state in State
+    for event in (Event.PATIENT_CHANGED, Event.PATIENT_MERGED)
+}
+# The receivers of a cancelled order are told so.
+TRANSITIONS |= {(_S.CANCELLED, event): _S.CANCELLED for event in (_E.STEP_COMPLETED, _E.STEP_FAILED)}
 # Work on an open order, and a person's nudge, never move it by themselves.
 TRANSITIONS |= {
     (state, event): state
@@ -112,19 +182,54 @@ TRANSITIONS |= {
     for event in (Event.STEP_COMPLETED, Event.STEP_FAILED, Event.WOKEN_BY_HAND)
 }
 
+ACQUISITION_EVENTS = frozenset(
+    {
+        Event.STEP_STARTED,
+        Event.ACQUISITION_COMPLETED,
+        Event.ACQUISITION_DISCONTINUED,
+        Event.ACQUISITION_ABANDONED,
+        Event.INSTANCES_AVAILABLE,
+        Event.STORAGE_COMMITTED,
+        Event.STORAGE_COMMITMENT_FAILED,
+    }
+)
+"""What modalities and archives say of the acquisition, at any time. News while images are waited for; else
+only noted: neither made nor sent anew is anything because of them.
+"""
+# Where the table has not said otherwise above, they move nothing.
+TRANSITIONS |= {
+    (state, event): TRANSITIONS.get((state, event), state) for state in State for event in ACQUISITION_EVENTS
+}
+
 FINISHED = frozenset({State.PUBLISHED, State.CANCELLED})
 """Nothing more is due; an order here never wakes unless new facts reopen it."""
 
 AWAITING_IMAGES = frozenset(
-    {State.RECEIVED, State.WORKLISTED, State.PRELIMINARY_WITHOUT_IMAGES, State.REPORTED_WITHOUT_IMAGES}
+    {
+        State.RECEIVED,
+        State.WORKLISTED,
+        State.HELD,
+        State.STARTED,
+        State.PRELIMINARY_WITHOUT_IMAGES,
+        State.REPORTED_WITHOUT_IMAGES,
+    }
 )
 """What a sweep looks for in the archives."""
 
-ON_WORKLIST = frozenset({State.RECEIVED, State.WORKLISTED})
+ON_WORKLIST = frozenset({State.RECEIVED, State.WORKLISTED, State.STARTED})
 """A worklist item survives only in these states (RECEIVED again: it is about to be replaced)."""
+
+BUSY = frozenset({State.RECEIVED, State.PRELIMINARY, State.REPORTED})
+"""States in which a worklist item or a result is made. In every other one an order waits, or is finished."""
+
+SHOWS_PATIENT = BUSY | {State.STARTED}
+"""States in which what shows the patient is made anew; of a started order, the steps still to be done."""
 
 WORK_EVENTS = frozenset({Event.STEP_COMPLETED, Event.STEP_FAILED, Event.WOKEN_BY_HAND})
 """Events of the work itself. Every other event is news and starts the chapter's steps afresh."""
+
+PATIENT_EVENTS = frozenset({Event.PATIENT_CHANGED, Event.PATIENT_MERGED})
+"""News of the patient. They come in storms, and wake an order only where what shows them is made anew."""
 
 
 @dataclass(frozen=True)
@@ -146,10 +251,15 @@ class Progress:
             state = TRANSITIONS[self.state, event]
         except KeyError:
             raise NotAllowed(self.state, event) from None
-        if event in WORK_EVENTS:
+        if self.only_notes(event):
             done = self.steps_done | {step} if event is Event.STEP_COMPLETED and step else self.steps_done
             return replace(self, state=state, steps_done=done)
         return Progress(state, frozenset(), self.revision + 1)
+
+    def only_notes(self, event: Event) -> bool:
+        """Whether the event is no news for an order here: it starts no step afresh and wakes nobody."""
+        late = event in ACQUISITION_EVENTS and self.state not in AWAITING_IMAGES
+        return event in WORK_EVENTS or late
 
 
 def order_key(site: str, assigner: str, order_number: str) -> str:

@@ -1,7 +1,7 @@
 """`radflow up`: everything a small site needs, as one command. A supervisor of ordinary processes.
 
 Each of them also starts alone (`prefect server start`, `prefect worker start --type radflow`,
-`radflow listen`, `radflow worklist`, `radflow dispatch`), as a larger site runs them.
+`radflow listen`, `radflow worklist`, `radflow dispatch`, `radflow send`), as a larger site runs them.
 """
 
 import os
@@ -27,6 +27,10 @@ RADFLOW = (sys.executable, "-m", "radflow")
 PREFECT_SERVER = (sys.executable, "-m", "radflow.prefect_server")
 SERVER_STARTS_WITHIN = 300
 """Seconds that Prefect's server may take; its first start migrates its database."""
+_WITHOUT_PREFECT = {
+    "listener": "listen", "worklist": "worklist", "dispatcher": "dispatch", "sender": "send",
+}  # fmt: skip
+"""Services that do their work while Prefect is away, and the commands that start them."""
 STOPS_WITHIN = 20
 """Seconds that a service may take to stop before it is killed."""
 
@@ -99,8 +103,10 @@ class Site:
         store().migrate()
         say("store is ready")
         # Receiving does not wait for Prefect: messages are taken and acknowledged from the first moment.
-        for name, command in (("listener", "listen"), ("worklist", "worklist"), ("dispatcher", "dispatch")):
+        for name, command in _WITHOUT_PREFECT.items():
             self._start(name, (*RADFLOW, command))
+        if any(site.webhook for site in settings().sites.values()):
+            self._start("webhook", (*RADFLOW, "webhook"))
         if self.own_server:
             port = self.prefect_url.rpartition(":")[2]
             self._start(
@@ -122,6 +128,11 @@ class Site:
         }
         for name, site in settings().sites.items():
             found[f"HL7 over MLLP ({name})"] = f"{site.listener.host}:{site.listener.port}"
+            if http := site.http:
+                scheme = "https" if http.tls else "http"
+                found[f"HL7 over HTTP ({name})"] = f"{scheme}://{http.host}:{http.port}{http.path}"
+            if webhook := site.webhook:
+                found[f"studies' webhook ({name})"] = f"http://{webhook.host}:{webhook.port}{webhook.path}"
             found[f"DICOM worklist ({name})"] = (
                 f"{site.worklist.ae_title}@{site.worklist.host}:{site.worklist.port}"
             )
@@ -130,12 +141,18 @@ class Site:
     def keep_up(self, stop: Stop) -> None:
         """Watch over the services until told to stop."""
         while not stop.wait(1.0):
-            for service in self.services:
-                service.keep_up(time.monotonic())
+            self.look_after()
+
+    def look_after(self) -> None:
+        """Start again what has ended unasked."""
+        for service in self.services:
+            service.keep_up(time.monotonic())
 
     def stop(self) -> None:
         """Stop the services in the reverse order of their need."""
-        order = ("worker", "dispatcher", "listener", "worklist", "prefect-server")
+        order = (
+            "worker", "webhook", "dispatcher", "sender", "listener", "worklist", "prefect-server",
+        )  # fmt: skip
         for service in sorted(self.services, key=lambda service: order.index(service.name)):
             service.stop()
 

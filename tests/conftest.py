@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from radflow.settings import settings
+from radflow.store import engine
 from radflow.store.engine import Store
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -24,13 +26,53 @@ def now() -> datetime:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty, migrated store; each test that takes it runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'store.db'}"
+        file = tmp_path / "store.db"
+        shutil.copy(request.getfixturevalue("migrated_file"), file)
+        opened = Store(f"sqlite:///{file}")
     else:
-        url = request.getfixturevalue("postgres_database")
-    opened = Store(url)
-    opened.migrate()
+        opened = Store(request.getfixturevalue("migrated_database"))
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store of which tests take copies: migrating once saves minutes."""
+    file = tmp_path_factory.mktemp("migrated") / "store.db"
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: str) -> str:
+    """The name of a database of which tests take copies."""
+    _create_database(postgres_server, "migrated")
+    _migrate(postgres_server.format(database="migrated"))
+    return "migrated"
+
+
+@pytest.fixture
+def migrated_database(postgres_server: str, migrated_template: str, request: pytest.FixtureRequest) -> str:
+    """URL of an empty, migrated database on the tests' PostgreSQL server."""
+    name = _database_of(request)
+    _create_database(postgres_server, name, migrated_template)
+    return postgres_server.format(database=name)
+
+
+@pytest.fixture
+def installed(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The test's store is the one that commands open; returns the folder of its site files."""
+    sites = tmp_path / "sites"
+    sites.mkdir()
+    (sites / "main.toml").write_text('time_zone = "Europe/Berlin"\n')
+    monkeypatch.setenv("RADFLOW_DATABASE_URL", store.url)
+    monkeypatch.setenv("RADFLOW_SITES_DIR", str(sites))
+    settings.cache_clear()
+    engine.store.cache_clear()
+    yield sites
+    engine.store().close()
+    engine.store.cache_clear()
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +104,28 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture
 def postgres_database(postgres_server: str, request: pytest.FixtureRequest) -> str:
     """URL of an empty database on the tests' PostgreSQL server."""
+    name = _database_of(request)
+    _create_database(postgres_server, name)
+    return postgres_server.format(database=name)
+
+
+def _database_of(request: pytest.FixtureRequest) -> str:
+    return f"t{abs(hash(request.node.nodeid)) % 10**12}"
+
+
+def _create_database(server: str, name: str, template: str = "template1") -> None:
     import psycopg
 
-    name = f"t{abs(hash(request.node.nodeid)) % 10**12}"
-    dsn = postgres_server.format(database="postgres").replace("+psycopg", "")
+    dsn = server.format(database="postgres").replace("+psycopg", "")
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        connection.execute(f"CREATE DATABASE {name}")
-    return postgres_server.format(database=name)
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+
+
+def _migrate(url: str) -> None:
+    store = Store(url)
+    store.migrate()
+    store.close()
 
 
 def _postgres_bin() -> Path | None:

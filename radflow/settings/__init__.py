@@ -1,32 +1,40 @@
 """Typed settings: the one place that reads the environment and the site files.
 
 `RADFLOW_*` variables (or `.env`) say where things are; `deployments/sites/<site>.toml` says what a site
-has. An error names the file, the key and what is wrong with it.
+has. An error names the file, the line, the key and what is wrong with it.
 """
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from radflow.settings.archives import Archive, DicomWebArchive, DimseArchive
 from radflow.settings.base import LOOPBACK, ConfigError
-from radflow.settings.destinations import Ehr, Warehouse
+from radflow.settings.destinations import Destination, HttpReceiver, MllpReceiver
 from radflow.settings.fhir import FhirDestination, HttpFhir, NdjsonFhir
-from radflow.settings.services import Listener, Worklist
-from radflow.settings.site import Site, read_site
+from radflow.settings.reading import read_site, read_sites
+from radflow.settings.retention import Retention
+from radflow.settings.services import HttpListener, Listener, Worklist
+from radflow.settings.site import Site
+from radflow.settings.warehouse import Warehouse
 
 __all__ = [
     "LOOPBACK",
     "Archive",
     "ConfigError",
+    "Destination",
     "DicomWebArchive",
     "DimseArchive",
-    "Ehr",
     "FhirDestination",
     "HttpFhir",
+    "HttpListener",
+    "HttpReceiver",
     "Listener",
+    "MllpReceiver",
     "NdjsonFhir",
+    "Retention",
     "Settings",
     "Site",
     "Warehouse",
@@ -51,6 +59,10 @@ class Settings(BaseSettings):
     retry_seconds: float = 5
     """First pause after a step has failed; doubles up to `retry_max_seconds`."""
     retry_max_seconds: float = 900
+    task_runner: Literal["threads", "dask"] = "threads"
+    """What backfills run on: threads of the run's own process, or a Dask cluster."""
+    dask_address: str = ""
+    """A Dask scheduler, as `tcp://host:8786`. Empty: a cluster on this machine, while the run takes."""
     log_level: str = "INFO"
     log_json: bool = False
 
@@ -91,4 +103,4 @@ def settings() -> Settings:
 
 @cache
 def _read_sites(folder: Path) -> dict[str, Site]:
-    return {site.name: site for site in map(read_site, sorted(folder.glob("*.toml")))}
+    return read_sites(folder)

@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from radflow.settings.archive_auth import BasicAuth, BearerAuth, NoAuth, OAuth2
 from radflow.settings.base import Section
+from radflow.settings.smart import SmartBackendServices
+from radflow.settings.tls import ClientTls
+
+FhirAuth = Annotated[
+    NoAuth | BasicAuth | BearerAuth | OAuth2 | SmartBackendServices, Field(discriminator="kind")
+]
 
 
 class NdjsonFhir(Section):
@@ -21,8 +28,18 @@ class HttpFhir(Section):
 
     kind: Literal["http"]
     name: str
-    url: str
-    timeout_seconds: float = 30
+    url: str = Field(pattern=r"^https?://")
+    """The base URL, e.g. `https://fhir.example/r4`."""
+    auth: FhirAuth = NoAuth()
+    """`[fhir.auth]`: docs/fhir.md."""
+    tls: ClientTls | None = None
+    """For an https URL, where the system's authorities are not enough."""
+    timeout_seconds: float = Field(default=30, gt=0)
+    """For each request."""
+    max_entries: int | None = Field(default=None, ge=1)
+    """Entries that the server takes in one transaction or batch, where it has a limit."""
+    patients: Literal["write", "match"] = "write"
+    """`match`: Patients come from elsewhere. Ours refer to the one with the order's first identifier."""
 
 
 FhirDestination = Annotated[NdjsonFhir | HttpFhir, Field(discriminator="kind")]

@@ -1,16 +1,20 @@
 """One site, as `deployments/sites/<name>.toml` describes it."""
 
-import tomllib
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
+from mappings.tables import PACKAGED, Tables
 from radflow.settings.archives import Archive, DicomWebArchive, DimseArchive
 from radflow.settings.base import ConfigError, Section
-from radflow.settings.destinations import Ehr, Warehouse
+from radflow.settings.destinations import Destination, HttpReceiver, MllpReceiver
 from radflow.settings.fhir import FhirDestination, NdjsonFhir
-from radflow.settings.services import Listener, Worklist
+from radflow.settings.finding import Finding, Webhook
+from radflow.settings.retention import Retention
+from radflow.settings.routing import ImageRoute, Prefetch, Routing
+from radflow.settings.rules import CodeTable, Enrichment, Filter, PatientIdentifiers, Route, SiteTask
+from radflow.settings.services import HttpListener, Listener, Worklist
+from radflow.settings.warehouse import TurnaroundLimit, Warehouse, limit_seconds
 
 
 class Site(Section):
@@ -27,11 +31,39 @@ class Site(Section):
     identifier_system: str = "urn:radflow"
     """Base URI of FHIR identifier systems whose assigner is not an OID or a URI."""
     listener: Listener = Listener()
+    http: HttpListener | None = None
+    """HL7 over HTTP, where the site wants it."""
     worklist: Worklist = Worklist()
     archives: tuple[Archive, ...] = ()
+    """In the order in which they are asked."""
+    finding: Finding = Finding()
+    """When and how images are looked for in them."""
+    webhook: Webhook | None = None
+    """Where archives may say that a study has come."""
+    routing: Routing = Routing()
+    """How studies are moved."""
+    image_routes: tuple[ImageRoute, ...] = ()
+    """Which studies are copied to another archive when they are found."""
+    prefetch: tuple[Prefetch, ...] = ()
+    """Which earlier studies are copied when an order is scheduled."""
     fhir: tuple[FhirDestination, ...] = (NdjsonFhir(kind="ndjson"),)
-    ehr: Ehr | None = None
+    destinations: tuple[Destination, ...] = ()
     warehouse: Warehouse = Warehouse()
+    turnaround: tuple[TurnaroundLimit, ...] = ()
+    """How long a stage may take before an order is overdue."""
+    retention: Retention = Retention()
+    """After how many days messages are removed."""
+    filters: tuple[Filter, ...] = ()
+    """Which messages are not wanted."""
+    routes: tuple[Route, ...] = ()
+    """To which destinations messages are passed on as they came."""
+    patient_identifiers: PatientIdentifiers = PatientIdentifiers()
+    tables: tuple[CodeTable, ...] = ()
+    """Codes that are translated before a message is read."""
+    enrichment: Enrichment = Enrichment()
+    tasks: tuple[SiteTask, ...] = ()
+    """Python functions of the site's own, as steps of an order's life."""
+    _code_tables: Tables = PrivateAttr(PACKAGED)
 
     @field_validator("time_zone")
     @classmethod
@@ -42,9 +74,32 @@ class Site(Section):
             raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Berlin") from None
         return value
 
+    @field_validator("destinations")
+    @classmethod
+    def _each_name_once(cls, value: tuple[Destination, ...]) -> tuple[Destination, ...]:
+        names = [destination.name for destination in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two destinations are named {', '.join(twice)}; each needs a name of its own")
+        return value
+
+    @property
+    def code_tables(self) -> Tables:
+        """radflow's own code tables, with what the site's folder of tables says otherwise."""
+        return self._code_tables
+
+    def with_code_tables(self, tables: Tables) -> "Site":
+        """The site with these."""
+        copy = self.model_copy()
+        copy._code_tables = tables
+        return copy
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+    def limit_seconds(self, stage: str, modality: str, priority: str) -> float | None:
+        """How long this stage of such an order may take; None where the site sets no limit."""
+        return limit_seconds(self.turnaround, stage, modality, priority)
 
     def archive(self, name: str) -> DimseArchive | DicomWebArchive:
         """The archive of this name.
@@ -59,20 +114,16 @@ class Site(Section):
             f"Site {self.name!r} has no archive {name!r}; it has {[a.name for a in self.archives]}."
         )
 
+    def destination(self, name: str) -> MllpReceiver | HttpReceiver:
+        """The destination of this name.
 
-def read_site(file: Path) -> Site:
-    """Read one site file.
-
-    Raises:
-        ConfigError: it is not TOML, or a key is missing, unknown or has a wrong value.
-    """
-    try:
-        content = tomllib.loads(file.read_text())
-        return Site.model_validate({"name": file.stem} | content)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from None
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        Raises:
+            ConfigError: the site has none.
+        """
+        for destination in self.destinations:
+            if destination.name == name:
+                return destination
+        raise ConfigError(
+            f"Site {self.name!r} has no destination {name!r}; "
+            f"it has {[destination.name for destination in self.destinations]}."
         )
-        raise ConfigError(f"{file}: {problems}") from None

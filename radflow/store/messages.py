@@ -1,15 +1,19 @@
 """The inbox: raw messages as they came, what has become of each, and the quarantine."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, case
+from sqlalchemy import Table, and_, case
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, SQLModel, col, delete, select
+from sqlalchemy.orm import defer
+from sqlmodel import Session, SQLModel, col, select, update
 
+from mappings.hl7.ack_modes import REUSED_CONTROL_ID
+from radflow.store.control_ids import AcceptedIds, Kept, Key
 from radflow.store.tables import Message, MessageLink
 
 
@@ -21,6 +25,10 @@ class MessageState(StrEnum):
     PROCESSED = "processed"
     WAITING = "waiting"
     """For an order that is not known yet; tried again once it is placed."""
+    FILTERED = "filtered"
+    """A rule of the site says that it is not wanted, `reason` says which."""
+    REPAIRED = "repaired"
+    """A person has made another message from it, which stands in its place."""
     QUARANTINED = "quarantined"
     """It cannot be taken, `reason` says why; kept for a person to look at and replay."""
 
@@ -37,6 +45,11 @@ class LinkKind(StrEnum):
 
 
 _TABLE = SQLModel.metadata.tables["messages"]
+_LINKS = SQLModel.metadata.tables["message_links"]
+_RAW: Any = Message.raw
+
+_LONGEST = 200
+"""Characters of a value that are kept: PostgreSQL indexes rows of 2,704 bytes at most."""
 
 
 _AT_FIRST: dict[str, Any] = {"copies": 1, "processed_at": None, "repairs": None}
@@ -61,25 +74,51 @@ class Arrival:
     state: MessageState
     ack_code: str
     reason: str = ""
+    unique_since: datetime | None = None
+    """It is quarantined if its sender had another message with its MSH-10 accepted from then on."""
+
+    @property
+    def key(self) -> Key:
+        return self.control_id, self.sender, self.site
+
+    def row(self, kept: Kept) -> dict[str, Any]:
+        """Its columns."""
+        columns = {**vars(self), **_AT_FIRST}
+        del columns["unique_since"]
+        if kept is Kept.REUSED:
+            refusal = REUSED_CONTROL_ID
+            columns |= {
+                "state": MessageState.QUARANTINED, "ack_code": refusal.ack_code, "reason": refusal.reason,
+            }  # fmt: skip
+        return columns
 
 
-def keep(session: Session, batch: Sequence[Arrival]) -> None:
-    """Insert messages, all in one go. One that is there already is counted, and not received anew.
+def keep(session: Session, batch: Sequence[Arrival]) -> list[Kept]:
+    """Insert messages, all in one go; what each of them is. One that is there already is counted, no more.
 
     Unless it was refused and would be taken now: the sender is told so, then it must be received.
     """
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(_TABLE)
+    accepted = AcceptedIds(session, {arrival.key for arrival in batch})
+    found = [_meet(accepted, arrival) for arrival in batch]
+    rows = [arrival.row(kept) for arrival, kept in zip(batch, found, strict=True)]
+    insert = _insert(session, _TABLE)
     taken_now = and_(_TABLE.c.ack_code != "AA", insert.excluded.ack_code == "AA")
     changed = {
         name: case((taken_now, insert.excluded[name]), else_=_TABLE.c[name])
         for name in ("state", "ack_code", "reason")
     }
     upsert = insert.on_conflict_do_update(
-        index_elements=["site", "sender", "control_id", "digest"],
+        index_elements=["control_id", "sender", "site", "digest"],
         set_={"copies": _TABLE.c.copies + 1, **changed},
     )
-    session.connection().execute(upsert, [{**vars(arrival), **_AT_FIRST} for arrival in batch])
+    session.connection().execute(upsert, rows)
+    return found
+
+
+def _meet(accepted: AcceptedIds, arrival: Arrival) -> Kept:
+    if arrival.ack_code == "AA":
+        return accepted.meet(arrival.key, arrival.digest, arrival.received_at, arrival.unique_since)
+    return Kept.AGAIN if accepted.has_accepted(arrival.key, arrival.digest) else Kept.NEW
 
 
 def next_received(session: Session, limit: int) -> Sequence[int]:
@@ -93,20 +132,45 @@ def next_received(session: Session, limit: int) -> Sequence[int]:
     return [message_id for message_id in session.exec(query) if message_id is not None]
 
 
-def claim(session: Session, message_id: int) -> Message | None:
-    """The message, for this transaction alone; None when someone else has dealt with it."""
-    message = session.get(Message, message_id, with_for_update=True)
-    return message if message and message.state == MessageState.RECEIVED else None
+def claim(session: Session, message_ids: Collection[int]) -> Sequence[Message]:
+    """Those of them that are still to be looked at, for this transaction alone, in the order they came.
+
+    Without their bytes, which whoever claims them has read already.
+    """
+    query = select(Message).where(col(Message.id).in_(message_ids), Message.state == MessageState.RECEIVED)
+    unread = query.options(defer(_RAW)).order_by(col(Message.id))
+    return session.exec(unread.with_for_update()).all()
+
+
+def read(session: Session, message_ids: Collection[int]) -> Sequence[Message]:
+    """These messages with their bytes, in the order they came."""
+    return session.exec(
+        select(Message).where(col(Message.id).in_(message_ids)).order_by(col(Message.id))
+    ).all()
 
 
 def get(session: Session, message_id: int) -> Message | None:
     return session.get(Message, message_id)
 
 
-def mark_processed(session: Session, message: Message, order_keys: Collection[str], now: datetime) -> None:
-    """Note that the message's orders are as it says."""
-    _move(session, message, MessageState.PROCESSED, "", now)
-    link(session, message, LinkKind.ORDER, order_keys)
+def mark_processed(
+    session: Session, message: Message, order_keys: Collection[str], now: datetime, note: str = ""
+) -> None:
+    """Note that the message's orders are as it says; `note` says why it has changed nothing, if so."""
+    _move(session, message, MessageState.PROCESSED, note, now)
+    link(session, {_id(message): order_keys}, LinkKind.ORDER)
+
+
+def mark_all_processed(session: Session, order_keys: Mapping[int, Collection[str]], now: datetime) -> None:
+    """Note of many messages at once that they are done, and which orders each of them has changed."""
+    done = update(Message).where(col(Message.id).in_(order_keys))
+    session.exec(done.values(state=MessageState.PROCESSED, reason="", processed_at=now))
+    link(session, order_keys, LinkKind.ORDER)
+
+
+def mark_filtered(session: Session, message: Message, reason: str, now: datetime) -> None:
+    """Note that the site does not want the message; `reason` names its rule."""
+    _move(session, message, MessageState.FILTERED, reason, now)
 
 
 def mark_waiting(
@@ -114,7 +178,7 @@ def mark_waiting(
 ) -> None:
     """Let the message wait for an order that bears one of these numbers."""
     _move(session, message, MessageState.WAITING, reason, now)
-    link(session, message, LinkKind.AWAITS, numbers)
+    link(session, {_id(message): numbers}, LinkKind.AWAITS)
 
 
 def quarantine(session: Session, message: Message, reason: str, now: datetime) -> None:
@@ -122,18 +186,10 @@ def quarantine(session: Session, message: Message, reason: str, now: datetime) -
     _move(session, message, MessageState.QUARANTINED, reason, now)
 
 
-def requeue(session: Session, message_id: int) -> Message | None:
-    """Have the intake look at the message once more; None when there is no such message."""
-    message = session.get(Message, message_id, with_for_update=True)
-    if message:
-        _move(session, message, MessageState.RECEIVED, "", None)
-    return message
-
-
 def requeue_waiting_for(session: Session, site: str, numbers: Collection[str]) -> None:
     """Have the intake look once more at the site's messages that wait for one of these numbers."""
     awaiting = select(MessageLink.message_id).where(
-        MessageLink.kind == LinkKind.AWAITS, col(MessageLink.value).in_(numbers)
+        MessageLink.kind == LinkKind.AWAITS, col(MessageLink.value).in_(set(map(_storable, numbers)))
     )
     query = select(Message).where(
         Message.site == site, Message.state == MessageState.WAITING, col(Message.id).in_(awaiting)
@@ -142,13 +198,16 @@ def requeue_waiting_for(session: Session, site: str, numbers: Collection[str]) -
         _move(session, message, MessageState.RECEIVED, "", None)
 
 
-def link(session: Session, message: Message, kind: LinkKind, values: Collection[str]) -> None:
-    """Bind the message to these values; what it was bound to before in this way is forgotten."""
-    assert message.id is not None
-    session.exec(
-        delete(MessageLink).where(col(MessageLink.message_id) == message.id, col(MessageLink.kind) == kind)
-    )
-    session.add_all(MessageLink(message_id=message.id, kind=kind, value=value) for value in set(values))
+def link(session: Session, values: Mapping[int, Collection[str]], kind: LinkKind) -> None:
+    """Bind each message to these values too: a replay that changes nothing unbinds nothing."""
+    links = [
+        {"message_id": message_id, "kind": kind, "value": value}
+        for message_id, some in values.items()
+        for value in set(map(_storable, some)) - {""}
+    ]
+    if links:
+        insert = _insert(session, _LINKS)
+        session.connection().execute(insert.on_conflict_do_nothing(), links)
 
 
 def links_of(session: Session, message_ids: Collection[int | None], kind: LinkKind) -> dict[int, list[str]]:
@@ -160,18 +219,20 @@ def links_of(session: Session, message_ids: Collection[int | None], kind: LinkKi
     return found
 
 
-def search(
-    session: Session,
-    *,
-    state: str = "",
-    message_type: str = "",
-    site: str = "",
-    limit: int = 50,
-) -> Sequence[Message]:
-    """Messages with these properties, newest first."""
-    query = select(Message).order_by(col(Message.id).desc()).limit(limit)
-    wanted = ((Message.state, state), (Message.message_type, message_type), (Message.site, site))
-    return session.exec(query.where(*(column == value for column, value in wanted if value))).all()
+def _insert(session: Session, table: Table) -> Any:
+    """An INSERT that may meet rows which are there already."""
+    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def _storable(value: str) -> str:
+    """As text that both databases take."""
+    return re.sub(r"[\x00-\x1f\ud800-\udfff]", "", value)[:_LONGEST]
+
+
+def _id(message: Message) -> int:
+    assert message.id is not None
+    return message.id
 
 
 def _move(

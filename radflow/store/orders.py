@@ -11,13 +11,41 @@ from typing import Any
 
 from sqlmodel import Session, col, delete, or_, select
 
-from radflow.model import Order, Report
-from radflow.order import AWAITING_IMAGES, FINISHED, ON_WORKLIST, WORK_EVENTS, Event, Progress, State
+from mappings.rules.enrichment import Preference
+from radflow.model import Identifier, Order, Report
+from radflow.order import (
+    ACQUISITION_EVENTS,
+    FINISHED,
+    ON_WORKLIST,
+    PATIENT_EVENTS,
+    SHOWS_PATIENT,
+    Event,
+    Progress,
+    State,
+)
 from radflow.store import patients
 from radflow.store.tables import OrderEvent, OrderRow, WorklistItem
 
 SETTLING = timedelta(seconds=10)
 """How long Prefect may take to show a run as suspended after its leg has decided to rest."""
+
+
+NO_SHOW = "the patient did not come (SIU^S26)"
+ABANDONED = "the modality has discontinued the examination (MPPS)"
+NOT_COMMITTED = "the archive has not committed all instances (storage commitment)"
+PERFORMED_THOUGH_CANCELLED = "a modality performs the order though it is cancelled (MPPS)"
+"""What an order shows as trouble until it is scheduled anew, or anything else becomes of it."""
+
+_TROUBLES = {
+    Event.NO_SHOW: NO_SHOW,
+    Event.ACQUISITION_ABANDONED: ABANDONED,
+    Event.STORAGE_COMMITMENT_FAILED: NOT_COMMITTED,
+}
+
+_KEEPING_TROUBLE = frozenset(
+    {Event.STEP_COMPLETED, Event.WORKLISTED, Event.PRELIMINARY_PUBLISHED, Event.PUBLISHED}
+)
+"""Work that goes on does not end what news have brought, only what its own failures have."""
 
 
 class UnknownOrder(LookupError):
@@ -36,6 +64,7 @@ class Look:
     progress: Progress
     round: int
     attempts: int
+    nudges: int
 
     @property
     def state(self) -> State:
@@ -43,14 +72,32 @@ class Look:
         return self.progress.state
 
 
-def place(session: Session, order: Order, *, source: str, occurred_at: datetime, now: datetime) -> OrderRow:
+def place(
+    session: Session,
+    order: Order,
+    *,
+    source: str,
+    occurred_at: datetime,
+    now: datetime,
+    told_by: int | None = None,
+    preference: Preference = "merge",
+    detail: dict[str, Any] | None = None,
+) -> OrderRow:
     """Store a new order, or the change of a known one; an equal order changes nothing.
+
+    Args:
+        told_by: id of the message that says so; None where none does.
+        preference: what the order shows of its patient, of what it says and what is known.
+        detail: facts of the event, free of patient data.
 
     Raises:
         NotAllowed: the order is known and can no longer change.
     """
     row = session.get(OrderRow, order.key, with_for_update=True)
-    document = order.model_dump(mode="json")
+    patient_id, patient = patients.of_order(
+        session, order.site, order.patient, preference, told_by=told_by, now=now
+    )
+    document = order.model_copy(update={"patient": patient}).model_dump(mode="json")
     if row and row.document == document:
         return row
     event = Event.ORDER_CHANGED if row else Event.ORDER_RECEIVED
@@ -58,7 +105,7 @@ def place(session: Session, order: Order, *, source: str, occurred_at: datetime,
         key=order.key, site=order.site, created_at=now, accession_number="", study_instance_uid="",
         patient_id=0, modality="", document={}, updated_at=now, state="",
     )  # fmt: skip
-    row.patient_id = patients.upsert(session, order.site, order.patient, now)
+    row.patient_id = patient_id
     row.placer_order_number = order.placer_order_number.value if order.placer_order_number else ""
     row.filler_order_number = order.filler_order_number.value if order.filler_order_number else ""
     row.accession_number = order.accession_number
@@ -67,7 +114,7 @@ def place(session: Session, order: Order, *, source: str, occurred_at: datetime,
     row.document = document
     session.add(row)
     session.flush()
-    _append(session, row, event, source=source, occurred_at=occurred_at, now=now)
+    append(session, row, event, source=source, occurred_at=occurred_at, now=now, detail=detail)
     return row
 
 
@@ -82,11 +129,14 @@ def record(
     step: str | None = None,
     detail: dict[str, Any] | None = None,
     leg: str | None = None,
+    revision: int | None = None,
 ) -> Progress:
     """Append an event to the order's log and move its state.
 
     Args:
         leg: the leg that records; None for news from outside.
+        revision: the one that the leg has seen. Has news come since, a step is logged and not counted as
+            done, for it was done with what was known before; and nothing else is recorded.
         step: the flow step that was completed or has failed.
         detail: facts of the event, free of patient data.
 
@@ -98,12 +148,16 @@ def record(
     row = _locked(session, key)
     if leg is not None and row.leg != leg:
         raise LegLost(key)
-    return _append(
-        session, row, event, source=source, occurred_at=occurred_at, now=now, step=step, detail=detail
-    )
+    overtaken = revision is not None and revision != row.revision
+    if overtaken and step is None:
+        return progress_of(row)
+    return append(
+        session, row, event, source=source, occurred_at=occurred_at, now=now, step=step, detail=detail,
+        counts=not overtaken,
+    )  # fmt: skip
 
 
-def _append(
+def append(
     session: Session,
     row: OrderRow,
     event: Event,
@@ -113,9 +167,18 @@ def _append(
     now: datetime,
     step: str | None = None,
     detail: dict[str, Any] | None = None,
+    counts: bool = True,
 ) -> Progress:
+    """Append an event to the log of an order that is locked for this transaction, and move its state.
+
+    Args:
+        counts: whether the step is done by it.
+
+    Raises:
+        NotAllowed: the transition table has no such pair.
+    """
     before = progress_of(row)
-    after = before.after(event, step)
+    after = before.after(event, step if counts else None)
     assert after.state is not None
     session.add(
         OrderEvent(
@@ -128,9 +191,16 @@ def _append(
     if event is Event.STEP_FAILED:
         row.attempts += 1
         row.trouble = str((detail or {}).get("reason", ""))
-    else:
+    elif event in _TROUBLES:
+        row.attempts, row.trouble = 0, _TROUBLES[event]
+    elif event is Event.STEP_STARTED and after.state is State.CANCELLED:
+        row.trouble = PERFORMED_THOUGH_CANCELLED
+    elif event in ACQUISITION_EVENTS and before.only_notes(event):
+        # What a step that fails has left stays until it is done.
+        pass
+    elif row.attempts or event not in _KEEPING_TROUBLE:
         row.attempts, row.trouble = 0, ""
-    if event not in WORK_EVENTS or event is Event.WOKEN_BY_HAND:
+    if _wakes(event, before, after):
         row.wake_at = now
     if before.state in FINISHED and after.state not in FINISHED:
         # A finished run is not woken: the reopened order gets a run of its own.
@@ -139,6 +209,13 @@ def _append(
         session.exec(delete(WorklistItem).where(col(WorklistItem.order_key) == row.key))
     session.add(row)
     return after
+
+
+def _wakes(event: Event, before: Progress, after: Progress) -> bool:
+    if event in PATIENT_EVENTS:
+        return after.state in SHOWS_PATIENT
+    finished = before.state in FINISHED and after.state in FINISHED
+    return (not before.only_notes(event) or event is Event.WOKEN_BY_HAND) and not finished
 
 
 def look(session: Session, key: str, *, leg: str, now: datetime, lease: timedelta) -> Look:
@@ -153,7 +230,7 @@ def look(session: Session, key: str, *, leg: str, now: datetime, lease: timedelt
         raise LegLost(key)
     row.leg, row.leg_until, row.wake_at = leg, now + lease, now + lease
     session.add(row)
-    return Look(Order.model_validate(row.document), progress_of(row), row.round, row.attempts)
+    return Look(Order.model_validate(row.document), progress_of(row), row.round, row.attempts, row.nudges)
 
 
 def renew(session: Session, key: str, *, leg: str, now: datetime, lease: timedelta) -> None:
@@ -170,12 +247,22 @@ def renew(session: Session, key: str, *, leg: str, now: datetime, lease: timedel
 
 
 def rest(
-    session: Session, key: str, *, leg: str, revision: int, now: datetime, wake_at: datetime | None = None
+    session: Session,
+    key: str,
+    *,
+    leg: str,
+    revision: int,
+    now: datetime,
+    wake_at: datetime | None = None,
+    nudges: int | None = None,
 ) -> bool:
     """Let go of the order, to be woken by news or at `wake_at`.
 
+    Args:
+        nudges: how many the leg has seen, where a step waits for something that is no news.
+
     Returns:
-        False when news came since the leg looked: it has to look again.
+        False when news, or a nudge, came since the leg looked: it has to look again.
 
     Raises:
         LegLost: another leg has taken the order over.
@@ -183,11 +270,23 @@ def rest(
     row = _locked(session, key)
     if row.leg != leg:
         raise LegLost(key)
-    if row.revision != revision:
+    if row.revision != revision or nudges not in (None, row.nudges):
         return False
     row.leg, row.leg_until, row.wake_at = None, now + SETTLING, wake_at
     session.add(row)
     return True
+
+
+def nudge(session: Session, key: str, now: datetime) -> None:
+    """Say that what a step of the order waits for may be there.
+
+    A leg that is at work will see it when it wants to rest; an order that rests is woken.
+    """
+    row = _locked(session, key)
+    row.nudges += 1
+    if row.leg is None and row.state not in FINISHED:
+        row.wake_at = now
+    session.add(row)
 
 
 def wanting_a_leg(session: Session, now: datetime, limit: int = 200) -> Sequence[OrderRow]:
@@ -210,30 +309,38 @@ def forget_runs(session: Session, keys: Sequence[str], now: datetime) -> None:
         session.add(row)
 
 
-def outstanding(session: Session, site: str) -> Sequence[OrderRow]:
-    """Orders of a site whose images no archive has shown yet."""
-    query = select(OrderRow).where(OrderRow.site == site, col(OrderRow.state).in_(AWAITING_IMAGES))
-    return session.exec(query.order_by(col(OrderRow.created_at))).all()
-
-
 def of_report(session: Session, report: Report) -> OrderRow | None:
-    """The one order that a report speaks of, by filler, placer or accession number or Study Instance UID."""
+    """The one order that a report speaks of."""
+    return of_numbers(
+        session,
+        report.site,
+        placer=report.placer_order_number,
+        filler=report.filler_order_number,
+        accession_number=report.accession_number,
+        study_instance_uid=report.study_instance_uid,
+    )
+
+
+def of_numbers(
+    session: Session,
+    site: str,
+    *,
+    placer: Identifier | None = None,
+    filler: Identifier | None = None,
+    accession_number: str = "",
+    study_instance_uid: str = "",
+) -> OrderRow | None:
+    """The one order with any of these numbers; None where there is none, or more than one."""
     numbers: list[tuple[Any, str]] = [
-        (
-            OrderRow.filler_order_number,
-            report.filler_order_number.value if report.filler_order_number else "",
-        ),
-        (
-            OrderRow.placer_order_number,
-            report.placer_order_number.value if report.placer_order_number else "",
-        ),
-        (OrderRow.accession_number, report.accession_number),
-        (OrderRow.study_instance_uid, report.study_instance_uid),
+        (OrderRow.filler_order_number, filler.value if filler else ""),
+        (OrderRow.placer_order_number, placer.value if placer else ""),
+        (OrderRow.accession_number, accession_number),
+        (OrderRow.study_instance_uid, study_instance_uid),
     ]
     named = [column == value for column, value in numbers if value]
     if not named:
         return None
-    found = session.exec(select(OrderRow).where(OrderRow.site == report.site, or_(*named)).limit(2)).all()
+    found = session.exec(select(OrderRow).where(OrderRow.site == site, or_(*named)).limit(2)).all()
     return found[0] if len(found) == 1 else None
 
 

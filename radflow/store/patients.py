@@ -1,37 +1,255 @@
-"""Patients in the store, each found by any of their identifiers at a site."""
+"""Patients in the store, each found by any of their identifiers at a site.
 
+A transaction opens `Patients` on the identifiers that it is about to meet: they are asked for at once,
+changed in memory, and written at once. So a hundred ADT messages cost a few statements.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlalchemy import tuple_
+from sqlmodel import Session, col, select
 
+from mappings.rules.enrichment import Preference, enriched
 from radflow.model import Identifier, Patient
+from radflow.store.standing import takes_word_of
 from radflow.store.tables import PatientIdentifier, PatientRow
 
+Said = Callable[[Patient | None], Patient]
+"""What a message says of a patient, on top of what is known of them."""
 
-def upsert(session: Session, site: str, patient: Patient, now: datetime) -> int:
-    """Store what is now known of the patient, named by the first identifier; returns the row's id."""
-    document = patient.model_dump(mode="json")
-    row = find(session, site, patient.identifiers[0])
-    if row is None:
-        row = PatientRow(site=site, document=document, updated_at=now)
-        session.add(row)
-        session.flush()
-    elif row.document != document:
-        row.document, row.updated_at = document, now
-        session.add(row)
-    assert row.id is not None
-    for identifier in patient.identifiers:
-        if session.get(PatientIdentifier, (site, identifier.assigner, identifier.value)) is None:
-            session.add(
-                PatientIdentifier(
-                    site=site, assigner=identifier.assigner, value=identifier.value, patient_id=row.id
-                )
+_Key = tuple[str, str, str]
+_AT_ONCE = 500
+"""So many identifiers are asked for in one statement, whose parameters are limited."""
+
+
+@dataclass
+class _Named:
+    """Whom an identifier names."""
+
+    row: PatientRow
+    retired: bool = False
+    stored: PatientIdentifier | None = None
+
+
+class Patients:
+    """The patients whom a transaction speaks of. Nothing is written before `write`."""
+
+    def __init__(self, session: Session, wanted: Iterable[tuple[str, Identifier]]) -> None:
+        """Find the patients of these identifiers, each with its site."""
+        self._session = session
+        self._named: dict[_Key, _Named] = {}
+        self._documents: dict[int, Patient] = {}
+        self._unwritten: list[PatientRow] = []
+        self._renamed: set[_Key] = set()
+        keys = sorted({_key(site, identifier) for site, identifier in wanted})
+        for start in range(0, len(keys), _AT_ONCE):
+            self._learn(_KEY.in_(keys[start : start + _AT_ONCE]))
+
+    @property
+    def ids(self) -> set[int]:
+        """Of all of them that have been written."""
+        return {named.row.id for named in self._named.values() if named.row.id is not None}
+
+    def find(self, site: str, identifiers: Sequence[Identifier]) -> PatientRow | None:
+        """The patient of the first identifier, or else of another one; after a merge, the survivor.
+
+        By another one only if the patient has no other number of the first one's kind: two patients may share
+        an insurance number, and are two by their medical record numbers.
+        """
+        first, *others = identifiers
+        if named := self._named.get(_key(site, first)):
+            return named.row
+        for other in others:
+            named = self._named.get(_key(site, other))
+            if named and not any(_same_kind(first, one) for one in self.document(named.row).identifiers):
+                return named.row
+        return None
+
+    def document(self, row: PatientRow) -> Patient:
+        """The patient as they are known now."""
+        if id(row) not in self._documents:
+            self._documents[id(row)] = Patient.model_validate(row.document)
+        return self._documents[id(row)]
+
+    def is_retired(self, site: str, identifier: Identifier) -> bool:
+        """Whether the identifier's patient has been merged into another."""
+        named = self._named.get(_key(site, identifier))
+        return named is not None and named.retired
+
+    def update(
+        self, site: str, identifiers: Sequence[Identifier], said: Said, *, told_by: int | None, now: datetime
+    ) -> PatientRow:
+        """The patient of these identifiers, new or known, as the message `told_by` says.
+
+        What a message says under a retired identifier, or an older one than has told of the patient last, is
+        superseded: it finds the patient and changes nothing.
+        """
+        row = self.find(site, identifiers)
+        if row and self.is_retired(site, identifiers[0]):
+            return row
+        known = self.document(row) if row else None
+        row = row or self._new(site, now)
+        if not _takes_word_of(row, told_by):
+            return row
+        told = said(known)
+        for identifier in told.identifiers:
+            if _key(site, identifier) not in self._named:
+                self._name(site, identifier, row)
+        mine = [one for one in told.identifiers if self._names(site, one, row)]
+        order = _in_known_order(mine, known.identifiers if known else ())
+        self._become(row, told.model_copy(update={"identifiers": order}), now)
+        return row
+
+    def merge(
+        self,
+        site: str,
+        survivor: Sequence[Identifier],
+        prior: Sequence[Identifier],
+        said: Said,
+        *,
+        told_by: int | None,
+        now: datetime,
+    ) -> tuple[PatientRow, set[int]]:
+        """Retire `prior`: whoever they named is the survivor from now on.
+
+        Returns:
+            The survivor, and the ids of the patients that were merged into them. None was where the survivor
+            was unknown: the patient of the first prior identifier then goes by the survivor's.
+        """
+        priors = [named.row for one in prior if (named := self._named.get(_key(site, one)))]
+        row = self.find(site, survivor) or next(iter(priors), None) or self._new(site, now)
+        superseded = not _takes_word_of(row, told_by)
+        absorbed = {id(other): other for other in priors if other is not row}
+        merged = self._absorb(row, list(absorbed.values()), now)
+        if not superseded:
+            for identifier in survivor:
+                self._name(site, identifier, row)
+        # A merge back (A into B, then B into A) meets one patient: their identifiers change places.
+        kept = [] if superseded else [_key(site, one) for one in survivor]
+        for identifier in prior:
+            known = self._named.get(_key(site, identifier))
+            if _key(site, identifier) not in kept and not (superseded and known and not merged):
+                self._name(site, identifier, row, retired=True)
+        self._reconcile(site, row, () if superseded else survivor, None if superseded else said, now)
+        return row, merged
+
+    def write(self) -> None:
+        """Write what has changed."""
+        self._session.add_all(self._unwritten)
+        self._session.flush()
+        for key in sorted(self._renamed):
+            self._store(key)
+        self._session.flush()
+        self._unwritten, self._renamed = [], set()
+
+    def _learn(self, condition: object) -> None:
+        query = select(PatientIdentifier, PatientRow).join(
+            PatientRow, col(PatientRow.id) == col(PatientIdentifier.patient_id)
+        )
+        for stored, row in self._session.exec(query.where(condition)):  # type: ignore[arg-type]
+            key = (stored.site, stored.assigner, stored.value)
+            self._named.setdefault(key, _Named(row, stored.retired, stored))
+
+    def _new(self, site: str, now: datetime) -> PatientRow:
+        row = PatientRow(site=site, document={}, updated_at=now)
+        self._unwritten.append(row)
+        self._documents[id(row)] = Patient(identifiers=())
+        return row
+
+    def _name(self, site: str, identifier: Identifier, row: PatientRow, *, retired: bool = False) -> None:
+        key = _key(site, identifier)
+        named = self._named.setdefault(key, _Named(row))
+        named.row, named.retired = row, retired
+        self._renamed.add(key)
+
+    def _names(self, site: str, identifier: Identifier, row: PatientRow) -> bool:
+        named = self._named.get(_key(site, identifier))
+        return named is not None and named.row is row and not named.retired
+
+    def _absorb(self, row: PatientRow, others: list[PatientRow], now: datetime) -> set[int]:
+        if not others:
+            return set()
+        self.write()
+        ids = {other.id for other in others if other.id is not None}
+        self._learn(col(PatientIdentifier.patient_id).in_(ids))
+        for key, named in self._named.items():
+            if named.row in others:
+                named.row = row
+                self._renamed.add(key)
+        for other in others:
+            other.merged_into, other.updated_at = row.id, now
+            self._unwritten.append(other)
+        return ids
+
+    def _reconcile(
+        self, site: str, row: PatientRow, survivor: Sequence[Identifier], said: Said | None, now: datetime
+    ) -> None:
+        known = self.document(row)
+        told = said(known) if said else known
+        # The survivor's own come first: the first one names the patient.
+        candidates = (*survivor, *known.identifiers, *told.identifiers)
+        mine = [one for one in candidates if self._names(site, one, row)]
+        self._become(row, told.model_copy(update={"identifiers": _without_repeats(mine)}), now)
+
+    def _become(self, row: PatientRow, patient: Patient, now: datetime) -> None:
+        document = patient.model_dump(mode="json")
+        if row.document != document:
+            row.document, row.updated_at = document, now
+            self._documents[id(row)] = patient
+
+    def _store(self, key: _Key) -> None:
+        named, (site, assigner, value) = self._named[key], key
+        assert named.row.id is not None
+        if named.stored is None:
+            named.stored = PatientIdentifier(
+                site=site, assigner=assigner, value=value, patient_id=named.row.id
             )
-            session.flush()
-    return row.id
+        named.stored.patient_id, named.stored.retired = named.row.id, named.retired
+        self._session.add(named.stored)
 
 
-def find(session: Session, site: str, identifier: Identifier) -> PatientRow | None:
-    """The patient of this identifier: after a merge, the survivor."""
-    known = session.get(PatientIdentifier, (site, identifier.assigner, identifier.value))
-    return session.get(PatientRow, known.patient_id) if known else None
+_KEY = tuple_(col(PatientIdentifier.site), col(PatientIdentifier.assigner), col(PatientIdentifier.value))
+
+
+def of_order(
+    session: Session, site: str, sent: Patient, preference: Preference, *, told_by: int | None, now: datetime
+) -> tuple[int, Patient]:
+    """The patient of an order: the row's id, and what the order shows of them.
+
+    An order under a retired identifier, and one that is older than the newest ADT message, adds nothing to
+    what is known. An order message is no ADT message: it supersedes none.
+    """
+    known = Patients(session, ((site, one) for one in sent.identifiers))
+    row = known.find(site, sent.identifiers)
+    late = row is not None and told_by is not None and told_by < (row.told_by or 0)
+    if row is None or (preference == "merge" and not late):
+        row = known.update(
+            site, sent.identifiers, lambda before: enriched(sent, before, "merge"), told_by=None, now=now
+        )
+        known.write()
+    assert row.id is not None
+    return row.id, sent if preference == "order" else known.document(row)
+
+
+def _takes_word_of(row: PatientRow, told_by: int | None) -> bool:
+    return told_by is None or takes_word_of(row, told_by)
+
+
+def _key(site: str, identifier: Identifier) -> _Key:
+    return site, identifier.assigner, identifier.value
+
+
+def _same_kind(one: Identifier, other: Identifier) -> bool:
+    return (one.assigner, one.type) == (other.assigner, other.type)
+
+
+def _in_known_order(told: Sequence[Identifier], known: Sequence[Identifier]) -> tuple[Identifier, ...]:
+    """Those that are known keep their places: senders list them in orders of their own."""
+    places = {(one.assigner, one.value): place for place, one in enumerate(known)}
+    return _without_repeats(sorted(told, key=lambda one: places.get((one.assigner, one.value), len(places))))
+
+
+def _without_repeats(identifiers: Iterable[Identifier]) -> tuple[Identifier, ...]:
+    return tuple({(one.assigner, one.value): one for one in reversed(list(identifiers))}.values())[::-1]

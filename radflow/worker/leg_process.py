@@ -29,6 +29,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     import flows.order
+    import flows.prune
     import flows.sweep  # noqa: F401  (imported before the first leg asks for them)
 
     legs: queue.Queue[bytes | None] = queue.Queue()

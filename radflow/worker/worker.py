@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import anyio.abc
 from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import Pause
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 from pydantic import Field
 
@@ -57,6 +58,22 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, WarmVariables, WarmWorkerResul
                 task_status.started(process.pid)
             status = await process.run(flow_run.model_dump_json())
         return WarmWorkerResult(identifier=str(process.pid), status_code=status)
+
+    # A run may be suspended again between the moment it was found due and the one it is submitted.
+    # Prefect 3.8 tells so by `Pause`, which is no `Exception`: uncaught it would take the whole worker down.
+
+    async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
+        try:
+            return await super()._propose_pending_state(flow_run)
+        except Pause:
+            return False
+
+    async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
+        try:
+            await super()._propose_submitting_state(flow_run)
+        except Pause:
+            # The leg's process will find out as well, and leave the run alone.
+            return
 
     async def teardown(self, *exc_info: Any) -> None:
         """Let the legs that run come to their end, then stop the processes."""

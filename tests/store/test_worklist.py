@@ -5,13 +5,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydicom import Dataset
+from pydicom.tag import Tag
 
-from mappings.dicom.matching import matches
+from mappings.dicom.items import Item
+from mappings.dicom.matching import Query
 from mappings.dicom.worklist import worklist_items
 from radflow.model import Identifier, Order, Patient, PersonName, ScheduledProcedureStep
 from radflow.order import Event
 from radflow.store import orders, worklist
 from radflow.store.engine import Store
+from radflow.store.worklist import Offer
 from tests.builders import an_order
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -57,9 +60,12 @@ def a_query(**values: object) -> Dataset:
 
 
 def found(store: Store, query: Dataset, site: str = "main") -> list[str]:
-    with store.read() as session:
-        answers = worklist.find(session, site, query)
-    return [answer.ScheduledProcedureStepSequence[0].ScheduledProcedureStepID for answer in answers]
+    items = worklist.find(store, site, Query.of(query))
+    return [_step(item).texts(Tag("ScheduledProcedureStepID"))[0] for item in items]
+
+
+def _step(item: Item) -> Item:
+    return item.items(Tag("ScheduledProcedureStepSequence"))[0]
 
 
 QUERIES: list[tuple[dict[str, object], list[str]]] = [
@@ -73,6 +79,11 @@ QUERIES: list[tuple[dict[str, object], list[str]]] = [
     ({"PatientName": "山田^太郎"}, ["S2", "S3"]),
     ({"PatientName": "yamada*=山田*"}, ["S2", "S3"]),
     ({"PatientName": "O'Neil^?"}, ["S4"]),
+    ({"PatientName": "=山田*"}, ["S2", "S3"]),
+    ({"PatientName": "*^Tarou"}, ["S2", "S3"]),
+    ({"PatientName": "Yamad?^T*"}, ["S2", "S3"]),
+    ({"PatientName": "Mu\u0308ller*"}, ["S1"]),
+    ({"PatientName": "Yam"}, []),
     ({"PatientName": "= ="}, ["S1", "S2", "S3", "S4"]),
     ({"AccessionNumber": "AP?"}, ["S1", "S2", "S3", "S4"]),
     ({"AccessionNumber": "ap1"}, []),
@@ -111,32 +122,64 @@ def test_a_query_finds_its_steps(
     assert found(store, a_query(**keys)) == expected
 
 
+@pytest.mark.parametrize(
+    ("offer", "expected"),
+    [
+        (Offer(), ["S1", "S2", "S3", "S4"]),
+        (Offer(stations=("CT1",)), ["S1", "S3"]),
+        (Offer(stations=("ct1",)), []),
+        (Offer(stations=("CT2", "MR_1")), ["S1", "S2"]),
+        (Offer(modalities=("CT",)), ["S1", "S3"]),
+        (Offer(stations=("CT1",), modalities=("MR",)), []),
+    ],
+)
+def test_an_offer_leaves_out_what_is_not_in_it(
+    store: Store, now: datetime, offer: Offer, expected: list[str]
+) -> None:
+    """An AE title is compared letter by letter, on both databases."""
+    a_day(store, now)
+    items = worklist.find(store, "main", Query.of(a_query()), offer)
+    assert [_step(item).texts(Tag("ScheduledProcedureStepID"))[0] for item in items] == expected
+
+
+def test_more_items_than_are_read_at_once_come_in_their_order(store: Store, now: datetime) -> None:
+    """Each once, as they are due; what goes off the list meanwhile is left out."""
+    with store.write() as session:
+        for number in range(450):
+            step = a_step("S1", "CT", 1 + number % 28, number % 24)
+            order = an_order(f"P{number}", steps=(step,))
+            orders.place(session, order, source="test", occurred_at=now, now=now)
+            worklist.put(session, order.key, order.site, worklist_items(order, UTC_ZONE))
+    items = worklist.find(store, "main", Query.of(Dataset()))
+    first = next(items)
+    with store.write() as session:
+        worklist.take_off(session, an_order("P447").key)
+    due = [_due(item) for item in (first, *items)]
+    assert (len(due), due) == (449, sorted(due))
+
+
+def _due(item: Item) -> tuple[str, str]:
+    step = _step(item)
+    date, time = Tag("ScheduledProcedureStepStartDate"), Tag("ScheduledProcedureStepStartTime")
+    return step.texts(date)[0], step.texts(time)[0]
+
+
 def test_sql_never_hides_what_matches(store: Store, now: datetime) -> None:
     """Narrowing by columns changes no result: every query finds what a walk over all items finds."""
     a_day(store, now)
-    with store.read() as session:
-        everything = list(worklist.find(session, "main", _all_keys()))
+    everything = list(worklist.find(store, "main", Query.of(Dataset())))
     for keys, _ in QUERIES:
         query = a_query(**keys)
-        walked = [item for item in everything if matches(query, item)]
+        walked = [item for item in everything if Query.of(query).matches(item)]
         assert len(found(store, query)) == len(walked), keys
-
-
-def _all_keys() -> Dataset:
-    query = a_query(PatientName="", PatientID="", AccessionNumber="", StudyInstanceUID="")
-    query.RequestedProcedureID = query.RequestingPhysician = ""
-    query.ScheduledProcedureStepSequence = []
-    return query
 
 
 def test_the_answer_is_what_was_put(store: Store, now: datetime) -> None:
     """Names in every script come through the database as they are."""
     a_day(store, now)
-    with store.read() as session:
-        (answer, _) = worklist.find(session, "main", a_query(PatientName="Yamada*", MedicalAlerts=""))
-    assert (answer.PatientName, answer.SpecificCharacterSet) == ("Yamada^Tarou=山田^太郎", "ISO_IR 192")
-    assert answer["MedicalAlerts"].is_empty
-    assert "PatientID" not in answer
+    (item, _) = worklist.find(store, "main", Query.of(a_query(PatientName="Yamada*")))
+    assert item.texts(Tag("PatientName")) == ["Yamada^Tarou=山田^太郎"]
+    assert Tag("MedicalAlerts") not in item
 
 
 def test_a_changed_order_replaces_its_items(store: Store, now: datetime) -> None:

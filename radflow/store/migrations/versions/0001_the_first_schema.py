@@ -27,6 +27,7 @@ def upgrade() -> None:
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.Column('effective_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
     sa.Column('updated_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('told_by', sa.Integer(), nullable=True),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('site', 'kind', 'system', 'code')
     )
@@ -38,6 +39,8 @@ def upgrade() -> None:
     sa.Column('failing_since', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
     sa.Column('next_try_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
     sa.Column('trouble', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('leased_by', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('leased_until', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('site', 'name')
     )
     op.create_table('messages',
@@ -59,16 +62,20 @@ def upgrade() -> None:
     sa.Column('repairs', sa.Integer(), nullable=True),
     sa.ForeignKeyConstraint(['repairs'], ['messages.id'], ),
     sa.PrimaryKeyConstraint('id'),
-    sa.UniqueConstraint('site', 'sender', 'control_id', 'digest')
+    sa.UniqueConstraint('control_id', 'sender', 'site', 'digest')
     )
     op.create_index(op.f('ix_messages_received_at'), 'messages', ['received_at'], unique=False)
+    op.create_index('ix_messages_repairs', 'messages', ['repairs'], unique=False, sqlite_where=sa.text('repairs IS NOT NULL'), postgresql_where=sa.text('repairs IS NOT NULL'))
+    op.create_index('ix_messages_sender_id', 'messages', ['sender', 'id'], unique=False)
     op.create_index('ix_messages_state_id', 'messages', ['state', 'id'], unique=False)
+    op.create_index('ix_messages_type_id', 'messages', ['message_type', 'id'], unique=False)
     op.create_table('patients',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('document', sa.JSON(), nullable=False),
     sa.Column('updated_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
     sa.Column('merged_into', sa.Integer(), nullable=True),
+    sa.Column('told_by', sa.Integer(), nullable=True),
     sa.ForeignKeyConstraint(['merged_into'], ['patients.id'], ),
     sa.PrimaryKeyConstraint('id')
     )
@@ -104,12 +111,14 @@ def upgrade() -> None:
     sa.Column('leg_until', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
     sa.Column('attempts', sa.Integer(), nullable=False),
     sa.Column('trouble', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('nudges', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['patient_id'], ['patients.id'], ),
     sa.PrimaryKeyConstraint('key')
     )
     op.create_index(op.f('ix_orders_created_at'), 'orders', ['created_at'], unique=False)
     op.create_index(op.f('ix_orders_patient_id'), 'orders', ['patient_id'], unique=False)
     op.create_index('ix_orders_site_accession', 'orders', ['site', 'accession_number'], unique=False)
+    op.create_index('ix_orders_site_created', 'orders', ['site', 'created_at'], unique=False)
     op.create_index('ix_orders_site_filler', 'orders', ['site', 'filler_order_number'], unique=False)
     op.create_index('ix_orders_site_placer', 'orders', ['site', 'placer_order_number'], unique=False)
     op.create_index('ix_orders_site_state', 'orders', ['site', 'state'], unique=False)
@@ -137,6 +146,25 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id')
     )
     op.create_index(op.f('ix_order_events_order_key'), 'order_events', ['order_key'], unique=False)
+    op.create_table('publications',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('order_key', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('destination', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('resource_type', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('revision', sa.Integer(), nullable=False),
+    sa.Column('outcome', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('reference', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('version', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('digest', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('elements', sa.JSON(), nullable=False),
+    sa.Column('at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('order_key', 'destination', 'name')
+    )
+    op.create_index(op.f('ix_publications_name'), 'publications', ['name'], unique=False)
     op.create_table('outbox',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -152,12 +180,14 @@ def upgrade() -> None:
     sa.Column('created_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
     sa.Column('sent_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
     sa.Column('answer', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('awaited', sa.Boolean(), nullable=False),
     sa.ForeignKeyConstraint(['message_id'], ['messages.id'], ),
     sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
     sa.PrimaryKeyConstraint('id'),
-    sa.UniqueConstraint('site', 'destination', 'control_id')
+    sa.UniqueConstraint('site', 'destination', 'control_id', 'message_id')
     )
-    op.create_index('ix_outbox_destination_state_id', 'outbox', ['site', 'destination', 'state', 'id'], unique=False)
+    op.create_index('ix_outbox_sendable', 'outbox', ['site', 'destination', 'state', 'attempts', 'id'], unique=False)
+    op.create_index('ix_outbox_queue', 'outbox', ['site', 'destination', 'queue', 'state', 'id'], unique=False)
     op.create_index(op.f('ix_outbox_message_id'), 'outbox', ['message_id'], unique=False)
     op.create_index(op.f('ix_outbox_order_key'), 'outbox', ['order_key'], unique=False)
     op.create_table('reports',
@@ -171,6 +201,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
     sa.PrimaryKeyConstraint('id')
     )
+    op.create_index(op.f('ix_reports_message_id'), 'reports', ['message_id'], unique=False)
     op.create_index(op.f('ix_reports_order_key'), 'reports', ['order_key'], unique=False)
     op.create_table('studies',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -179,27 +210,151 @@ def upgrade() -> None:
     sa.Column('archive', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('found_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
     sa.Column('document', sa.JSON(), nullable=False),
+    sa.Column('number_of_series', sa.Integer(), nullable=True),
+    sa.Column('number_of_instances', sa.Integer(), nullable=True),
+    sa.Column('changed_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('complete_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('recheck_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('misses', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('order_key', 'study_instance_uid')
     )
+    op.create_table('study_candidates',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('order_key', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('study_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('archive', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('document', sa.JSON(), nullable=False),
+    sa.Column('proposed_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('decision', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('decided_by', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('decided_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('order_key', 'study_instance_uid')
+    )
+    op.create_index(op.f('ix_study_candidates_order_key'), 'study_candidates', ['order_key'], unique=False)
+    op.create_table('archives',
+    sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('failures', sa.Integer(), nullable=False),
+    sa.Column('failing_since', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('next_try_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('trouble', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('answered_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('searched_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('site', 'name')
+    )
+    op.create_index(op.f('ix_studies_recheck_at'), 'studies', ['recheck_at'], unique=False)
     op.create_index(op.f('ix_studies_order_key'), 'studies', ['order_key'], unique=False)
     op.create_index(op.f('ix_studies_study_instance_uid'), 'studies', ['study_instance_uid'], unique=False)
+    op.create_table('structured_reports',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('order_key', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('study_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('series_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('sop_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('document', sa.JSON(none_as_null=True), nullable=True),
+    sa.Column('trouble', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('fetched_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('order_key', 'sop_instance_uid')
+    )
+    op.create_index(op.f('ix_structured_reports_order_key'), 'structured_reports', ['order_key'], unique=False)
+    op.create_index(op.f('ix_structured_reports_study_instance_uid'), 'structured_reports', ['study_instance_uid'], unique=False)
+    op.create_table('transfers',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('study_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('source', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('target', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('why', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('state', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('created_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('next_try_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('leased_by', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('attempts', sa.Integer(), nullable=False),
+    sa.Column('trouble', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('expected', sa.Integer(), nullable=True),
+    sa.Column('sent', sa.Integer(), nullable=False),
+    sa.Column('finished_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('site', 'study_instance_uid', 'source', 'target')
+    )
+    op.create_index('ix_transfers_due', 'transfers', ['site', 'state', 'next_try_at', 'id'], unique=False)
+    op.create_index(op.f('ix_transfers_study_instance_uid'), 'transfers', ['study_instance_uid'], unique=False)
+    op.create_table('transfer_items',
+    sa.Column('transfer_id', sa.Integer(), nullable=False),
+    sa.Column('sop_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('series_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('sop_class_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('state', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.ForeignKeyConstraint(['transfer_id'], ['transfers.id'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('transfer_id', 'sop_instance_uid')
+    )
+    op.create_table('performed_procedure_steps',
+    sa.Column('sop_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('status', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('station_ae_title', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('modality', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('started_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('ended_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('received_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('updated_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('dataset', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('sop_instance_uid')
+    )
+    op.create_index(op.f('ix_performed_procedure_steps_site'), 'performed_procedure_steps', ['site'], unique=False)
+    op.create_table('performed_step_orders',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('sop_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('order_key', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+    sa.Column('step_id', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('study_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('accession_number', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
+    sa.ForeignKeyConstraint(['sop_instance_uid'], ['performed_procedure_steps.sop_instance_uid'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id')
+    )
+    op.create_index(op.f('ix_performed_step_orders_accession_number'), 'performed_step_orders', ['accession_number'], unique=False)
+    op.create_index(op.f('ix_performed_step_orders_order_key'), 'performed_step_orders', ['order_key'], unique=False)
+    op.create_index(op.f('ix_performed_step_orders_sop_instance_uid'), 'performed_step_orders', ['sop_instance_uid'], unique=False)
+    op.create_index(op.f('ix_performed_step_orders_study_instance_uid'), 'performed_step_orders', ['study_instance_uid'], unique=False)
+    op.create_table('storage_commitments',
+    sa.Column('transaction_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('order_key', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('study_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('archive', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('instances', sa.JSON(), nullable=False),
+    sa.Column('requested_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('answered_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('failed', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
+    sa.PrimaryKeyConstraint('transaction_uid')
+    )
+    op.create_index(op.f('ix_storage_commitments_order_key'), 'storage_commitments', ['order_key'], unique=False)
     op.create_table('worklist_items',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('order_key', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('scheduled_procedure_step_id', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('status', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('modality', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('station_aets', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('scheduled_date', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('scheduled_time', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-    sa.Column('patient_name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('patient_name', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('ideographic_name', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
+    sa.Column('phonetic_name', sa.String().with_variant(sa.String(collation='C'), 'postgresql'), nullable=False),
     sa.Column('patient_id', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('accession_number', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('requested_procedure_id', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('study_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-    sa.Column('dataset', sa.JSON(), nullable=False),
+    sa.Column('dataset', sa.LargeBinary(), nullable=False),
     sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('order_key', 'scheduled_procedure_step_id')
@@ -209,30 +364,118 @@ def upgrade() -> None:
     op.create_index(op.f('ix_worklist_items_order_key'), 'worklist_items', ['order_key'], unique=False)
     op.create_index(op.f('ix_worklist_items_patient_id'), 'worklist_items', ['patient_id'], unique=False)
     op.create_index(op.f('ix_worklist_items_patient_name'), 'worklist_items', ['patient_name'], unique=False)
+    op.create_index(op.f('ix_worklist_items_ideographic_name'), 'worklist_items', ['ideographic_name'], unique=False)
+    op.create_index(op.f('ix_worklist_items_phonetic_name'), 'worklist_items', ['phonetic_name'], unique=False)
     op.create_index(op.f('ix_worklist_items_requested_procedure_id'), 'worklist_items', ['requested_procedure_id'], unique=False)
     op.create_index(op.f('ix_worklist_items_study_instance_uid'), 'worklist_items', ['study_instance_uid'], unique=False)
+    op.create_table('backfills',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('kind', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('parameters', sa.JSON(), nullable=False),
+    sa.Column('state', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('planned', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('created_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('finished_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('leased_by', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('leased_until', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id')
+    )
+    op.create_index('ix_backfills_kind_state', 'backfills', ['kind', 'state'], unique=False)
+    op.create_table('historic_studies',
+    sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('study_instance_uid', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('archive', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('document', sa.JSON(), nullable=False),
+    sa.Column('imported_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('site', 'study_instance_uid')
+    )
+    op.create_index('ix_historic_studies_site_day', 'historic_studies', ['site', 'day', 'study_instance_uid'], unique=False)
+    op.create_table('warehouse_partitions',
+    sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('leased_by', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('leased_until', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('site', 'day')
+    )
+    op.create_table('backfill_items',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('backfill_id', sa.Integer(), nullable=False),
+    sa.Column('item', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('state', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('detail', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['backfill_id'], ['backfills.id'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('backfill_id', 'item')
+    )
+    op.create_index('ix_backfill_items_state', 'backfill_items', ['backfill_id', 'state', 'id'], unique=False)
+    op.create_table('warehouse_pending',
+    sa.Column('order_key', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('marks', sa.Integer(), nullable=False),
+    sa.Column('marked_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
+    sa.PrimaryKeyConstraint('order_key')
+    )
+    op.create_index('ix_warehouse_pending_site_day', 'warehouse_pending', ['site', 'day'], unique=False)
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_index('ix_warehouse_pending_site_day', table_name='warehouse_pending')
+    op.drop_table('warehouse_pending')
+    op.drop_index('ix_backfill_items_state', table_name='backfill_items')
+    op.drop_table('backfill_items')
+    op.drop_table('warehouse_partitions')
+    op.drop_index('ix_historic_studies_site_day', table_name='historic_studies')
+    op.drop_table('historic_studies')
+    op.drop_index('ix_backfills_kind_state', table_name='backfills')
+    op.drop_table('backfills')
     op.drop_index(op.f('ix_worklist_items_study_instance_uid'), table_name='worklist_items')
     op.drop_index(op.f('ix_worklist_items_requested_procedure_id'), table_name='worklist_items')
+    op.drop_index(op.f('ix_worklist_items_phonetic_name'), table_name='worklist_items')
+    op.drop_index(op.f('ix_worklist_items_ideographic_name'), table_name='worklist_items')
     op.drop_index(op.f('ix_worklist_items_patient_name'), table_name='worklist_items')
     op.drop_index(op.f('ix_worklist_items_patient_id'), table_name='worklist_items')
     op.drop_index(op.f('ix_worklist_items_order_key'), table_name='worklist_items')
     op.drop_index(op.f('ix_worklist_items_accession_number'), table_name='worklist_items')
     op.drop_index('ix_worklist_date_modality', table_name='worklist_items')
     op.drop_table('worklist_items')
+    op.drop_index(op.f('ix_storage_commitments_order_key'), table_name='storage_commitments')
+    op.drop_table('storage_commitments')
+    op.drop_index(op.f('ix_performed_step_orders_study_instance_uid'), table_name='performed_step_orders')
+    op.drop_index(op.f('ix_performed_step_orders_sop_instance_uid'), table_name='performed_step_orders')
+    op.drop_index(op.f('ix_performed_step_orders_order_key'), table_name='performed_step_orders')
+    op.drop_index(op.f('ix_performed_step_orders_accession_number'), table_name='performed_step_orders')
+    op.drop_table('performed_step_orders')
+    op.drop_index(op.f('ix_performed_procedure_steps_site'), table_name='performed_procedure_steps')
+    op.drop_table('performed_procedure_steps')
+    op.drop_table('transfer_items')
+    op.drop_index(op.f('ix_transfers_study_instance_uid'), table_name='transfers')
+    op.drop_index('ix_transfers_due', table_name='transfers')
+    op.drop_table('transfers')
+    op.drop_index(op.f('ix_structured_reports_study_instance_uid'), table_name='structured_reports')
+    op.drop_index(op.f('ix_structured_reports_order_key'), table_name='structured_reports')
+    op.drop_table('structured_reports')
     op.drop_index(op.f('ix_studies_study_instance_uid'), table_name='studies')
     op.drop_index(op.f('ix_studies_order_key'), table_name='studies')
+    op.drop_index(op.f('ix_studies_recheck_at'), table_name='studies')
     op.drop_table('studies')
+    op.drop_index(op.f('ix_study_candidates_order_key'), table_name='study_candidates')
+    op.drop_table('study_candidates')
+    op.drop_table('archives')
     op.drop_index(op.f('ix_reports_order_key'), table_name='reports')
+    op.drop_index(op.f('ix_reports_message_id'), table_name='reports')
     op.drop_table('reports')
     op.drop_index(op.f('ix_outbox_order_key'), table_name='outbox')
     op.drop_index(op.f('ix_outbox_message_id'), table_name='outbox')
-    op.drop_index('ix_outbox_destination_state_id', table_name='outbox')
+    op.drop_index('ix_outbox_queue', table_name='outbox')
+    op.drop_index('ix_outbox_sendable', table_name='outbox')
     op.drop_table('outbox')
+    op.drop_index(op.f('ix_publications_name'), table_name='publications')
+    op.drop_table('publications')
     op.drop_index(op.f('ix_order_events_order_key'), table_name='order_events')
     op.drop_table('order_events')
     op.drop_index(op.f('ix_patient_identifiers_patient_id'), table_name='patient_identifiers')
@@ -242,6 +485,7 @@ def downgrade() -> None:
     op.drop_index('ix_orders_site_state', table_name='orders')
     op.drop_index('ix_orders_site_placer', table_name='orders')
     op.drop_index('ix_orders_site_filler', table_name='orders')
+    op.drop_index('ix_orders_site_created', table_name='orders')
     op.drop_index('ix_orders_site_accession', table_name='orders')
     op.drop_index(op.f('ix_orders_patient_id'), table_name='orders')
     op.drop_index(op.f('ix_orders_created_at'), table_name='orders')
@@ -251,7 +495,10 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_patients_site'), table_name='patients')
     op.drop_index(op.f('ix_patients_merged_into'), table_name='patients')
     op.drop_table('patients')
+    op.drop_index('ix_messages_type_id', table_name='messages')
     op.drop_index('ix_messages_state_id', table_name='messages')
+    op.drop_index('ix_messages_sender_id', table_name='messages')
+    op.drop_index('ix_messages_repairs', table_name='messages', sqlite_where=sa.text('repairs IS NOT NULL'), postgresql_where=sa.text('repairs IS NOT NULL'))
     op.drop_index(op.f('ix_messages_received_at'), table_name='messages')
     op.drop_table('messages')
     op.drop_table('destinations')
