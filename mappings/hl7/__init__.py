@@ -1,1 +1,1 @@
-"""HL7 v2: reading messages, orders (ORM^O01) and reports (ORU^R01) from them, answers, results to send."""
+"""HL7 v2: orders, reports, patients, schedules and catalogues from messages; answers, messages to send."""

@@ -20,22 +20,27 @@ def acknowledge(
     *,
     control_id: str,
     now: datetime,
+    code: str = "",
     application: str = "",
     facility: str = "",
 ) -> bytes:
     """The ACK as bytes, without its frame.
+
+    A refusal takes the form that the sender's version has for it: MSA-3 and ERR-1 with the code alone in 2.1,
+    MSA-3 and ERR-1 with place and code in 2.2 to 2.4, ERR-2, -3, -4 and -8 from 2.5 on.
 
     Args:
         message: what is answered; None when it could not be read at all.
         refusal: why it is not taken; None for AA.
         control_id: MSH-10 of the ACK itself.
         now: a time in the site's zone.
+        code: MSA-1 (table 0008), where it is not AA or the refusal's own: CA, CE or CR.
         application: MSH-3, where the message names no receiver (MSH-5).
         facility: MSH-4, likewise.
     """
     message = message or Segments([], Delimiters())
     d = message.delimiters
-    f, c = d.field, d.component
+    f = d.field
     version = message.get("MSH-12") or _DEFAULT_VERSION
     header = (
         "MSH", d.component + d.repetition + d.escape + d.subcomponent,
@@ -46,21 +51,26 @@ def acknowledge(
         message.field("MSH-11").raw or "P", escape(version, d),
     )  # fmt: skip
     charsets = d.repetition.join(repetition.raw for repetition in message.repetitions("MSH-18"))
-    code = refusal.ack_code if refusal else "AA"
+    # An answer in enhanced mode says that it wants none itself (MSH-15, MSH-16).
+    wants = ("NE", "NE") if is_enhanced(message) else ("", "")
+    code = code or (refusal.ack_code if refusal else "AA")
     segments = [
-        f.join((*header, "", "", "", "", "", charsets)).rstrip(f),
+        f.join((*header, "", "", *wants, "", charsets)).rstrip(f),
         f.join(("MSA", code, message.field("MSH-10").raw)),
     ]
-    if refusal:
-        if _parts(version) >= (2, 5):
-            segments.append(_err(refusal, d))
-        else:
-            segments[1] += f + escape(refusal.reason, d)
-            error = f"{refusal.code.value}{d.subcomponent}{refusal.code.text}{d.subcomponent}{_TABLE}"
-            segments.append(f"ERR{f}{_location(refusal, d, fields=3)}{c}{error}")
+    if refusal and _parts(version) >= (2, 5):
+        segments.append(_err(refusal, d))
+    elif refusal:
+        segments[1] += f + escape(refusal.reason, d)
+        segments.append(f"ERR{f}{_error_code_and_location(refusal, d, version)}")
     # What is echoed must not end our own segment or frame.
     answer = "".join(_CONTROL.sub("", segment) + "\r" for segment in segments)
     return answer.encode(d.codec, errors="replace")
+
+
+def is_enhanced(message: Segments) -> bool:
+    """Whether the sender speaks of acknowledgments at all: MSH-15 or MSH-16 (§2.9.3)."""
+    return bool(message.get("MSH-15") or message.get("MSH-16"))
 
 
 def escape(text: str, delimiters: Delimiters) -> str:
@@ -81,6 +91,15 @@ def _err(refusal: NotTakable, d: Delimiters) -> str:
     code = d.component.join((str(refusal.code.value), refusal.code.text, _TABLE))
     fields = ("ERR", "", _location(refusal, d), code, "E", "", "", "", escape(refusal.reason, d))
     return d.field.join(fields)
+
+
+def _error_code_and_location(refusal: NotTakable, d: Delimiters, version: str) -> str:
+    """ERR-1 before v2.5: an ID in 2.1, then segment^sequence^field^code&text&table."""
+    code = str(refusal.code.value)
+    if version == "2.1":
+        return code
+    error = d.subcomponent.join((code, refusal.code.text, _TABLE))
+    return f"{_location(refusal, d, fields=3)}{d.component}{error}"
 
 
 def _location(refusal: NotTakable, d: Delimiters, fields: int = 0) -> str:

@@ -13,12 +13,18 @@ class ErrorCode(IntEnum):
     UNSUPPORTED_MESSAGE_TYPE = 200
     UNSUPPORTED_EVENT_CODE = 201
     UNSUPPORTED_VERSION_ID = 203
+    DUPLICATE_KEY_IDENTIFIER = 205
     APPLICATION_INTERNAL_ERROR = 207
 
     @property
     def text(self) -> str:
         """The table's own words."""
         return self.name.replace("_", " ").capitalize().removesuffix(" id")
+
+    @property
+    def is_of_the_moment(self) -> bool:
+        """Whether it is no fault of the message's own content: another time or another MSH-10 would do."""
+        return self in (ErrorCode.DUPLICATE_KEY_IDENTIFIER, ErrorCode.APPLICATION_INTERNAL_ERROR)
 
 
 class NotTakable(ValueError):
@@ -40,4 +46,4 @@ class NotTakable(ValueError):
     @property
     def ack_code(self) -> str:
         """MSA-1: AR for trouble in the header, which no other content could mend; else AE (§2.9.2.2)."""
-        return "AR" if self.location.startswith("MSH") else "AE"
+        return "AR" if self.location.startswith("MSH") and not self.code.is_of_the_moment else "AE"

@@ -6,7 +6,8 @@ and leave building and validating to hl7apy. Paths are HL7's own: `PID-3.1` is f
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -61,10 +62,6 @@ class Repetition:
         """The whole as it was sent, to be echoed."""
         return self._raw
 
-    @property
-    def is_null(self) -> bool:
-        return self._raw == NULL
-
 
 class Segments:
     """A run of segments: a message, one of its order groups, or a single segment."""
@@ -90,9 +87,9 @@ class Segments:
         parts = self._raw(name, field).split(self.delimiters.repetition)
         return [Repetition(part, self.delimiters) for part in parts if part and part != NULL]
 
-    def is_null(self, path: str) -> bool:
-        """Whether the field says `""`: delete what you know."""
-        return self.field(path).is_null
+    def says(self, *paths: str) -> bool:
+        """Whether something is sent at one of the paths, a value or `""`; a path may be a whole field."""
+        return any(self._says(path) for path in paths)
 
     def each(self, name: str) -> Iterator["Segments"]:
         """Every segment of this name, one by one."""
@@ -112,6 +109,26 @@ class Segments:
                 groups[-1].append(line)
         return [Segments(group, self.delimiters) for group in groups]
 
+    def groups_from(self, name: str) -> list["Segments"]:
+        """The groups that each begin with a segment of this name and last until the next one."""
+        starts = [number for number, line in enumerate(self._lines) if line[0] == name]
+        ends = [*starts[1:], len(self._lines)]
+        return [Segments(self._lines[a:b], self.delimiters) for a, b in zip(starts, ends, strict=False)]
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each segment, in order."""
+        return [line[0] for line in self._lines]
+
+    def _says(self, path: str) -> bool:
+        name, field, component, subcomponent = _parsed(path)
+        raw = self._raw(name, field)
+        if "." not in path or raw == NULL:
+            d = self.delimiters
+            return bool(raw.strip(d.component + d.repetition + d.subcomponent + " "))
+        part = _nth(_nth(raw, self.delimiters.repetition, 1), self.delimiters.component, component)
+        return bool(_nth(part, self.delimiters.subcomponent, subcomponent).strip())
+
     def _raw(self, name: str, field: int) -> str:
         line = next((line for line in self._lines if line[0] == name), [])
         return line[field] if field < len(line) else ""
@@ -130,10 +147,17 @@ class Hl7Message(Segments):
             NotTakable: there is no MSH, it is cut off, or the character set is unknown or untrue.
         """
         text, delimiters = _decoded(raw)
-        lines = [line.split(delimiters.field) for line in _lines(text)]
+        segments = _with_text_rejoined(_lines(text), delimiters.field)
+        lines = [segment.split(delimiters.field) for segment in segments]
         # MSH-1 is the delimiter itself.
         lines[0].insert(1, delimiters.field)
         super().__init__(lines, delimiters)
+
+    def edited(self, edit: Callable[[list[str]], list[str]]) -> "Hl7Message":
+        """A copy; each segment, its name at 0 and its raw field n at n, is what `edit` makes of it."""
+        changed = copy(self)
+        changed._lines = [edit(line) for line in self._lines]
+        return changed
 
 
 def readable(raw: bytes) -> str:
@@ -186,7 +210,8 @@ def _decoded(raw: bytes) -> tuple[str, Delimiters]:
         raise NotTakable(ErrorCode.SEGMENT_SEQUENCE_ERROR, "MSH^1", "The message does not begin with MSH.")
     header = re.split(rb"[\r\n]", raw, maxsplit=1)[0].decode("iso8859_1")
     field, component, repetition, escape, subcomponent = tuple(_encoding_characters(header))
-    text, codec = decode(raw, _nth(header, field, 18).split(repetition))
+    charsets = _nth(header, field, 18).split(repetition)
+    text, codec = decode(raw, charsets, escape, field + component + repetition + subcomponent)
     return text, Delimiters(field, component, repetition, escape, subcomponent, codec)
 
 
@@ -207,6 +232,21 @@ def _lines(text: str) -> list[str]:
     separator = "\r" if "\r" in text.rstrip() else "\n"
     lines = (line.strip("\r\n") for line in text.split(separator))
     return [line for line in lines if line]
+
+
+def _with_text_rejoined(lines: list[str], field: str) -> list[str]:
+    """The segments: a CR inside OBX-5 or NTE-3, which its sender forgot to escape, is text.
+
+    So a report keeps its lines, a document its bytes. After other segments a line without a name is an error.
+    """
+    segments: list[str] = []
+    for line in lines:
+        named = line[3:4] == field and line[:3].isalnum() and line[:3].isupper()
+        if not named and segments and segments[-1].startswith(("OBX", "NTE")):
+            segments[-1] += f"\n{line}"
+        else:
+            segments.append(line)
+    return segments
 
 
 def _awaits_obr(groups: list[list[list[str]]]) -> bool:

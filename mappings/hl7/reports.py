@@ -1,19 +1,23 @@
 """ORU^R01 → reports (IHE RAD-28 Structured Report Export)."""
 
 from base64 import b64encode
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from mappings.hl7 import times
-from mappings.hl7.datatypes import coded, entity_identifier, interpreter
+from mappings.hl7.datatypes import coded, entity_identifier, named_with_date
 from mappings.hl7.errors import ErrorCode, NotTakable
+from mappings.hl7.fields import time
+from mappings.hl7.notes import notes
+from mappings.hl7.observations import read_observation
 from mappings.hl7.reader import Hl7Message, Repetition, Segments
-from radflow.model import Attachment, Identifier, Report
+from radflow.model import Attachment, Identifier, Practitioner, Report
 
 STUDY = "113014"
 """DICOM Study (DCM) in OBX-3: OBX-5 is the Study Instance UID."""
 _UIDS = frozenset({STUDY, "113015", "113016", "113018"})
 """DICOM Study, Series, SOP Instance (DCM): UIDs, and no part of the narrative."""
+
+ADDENDUM = "55107-7"
+"""LOINC: Addendum Document."""
 
 _WITHDRAWN = frozenset({"D", "W"})
 """OBX-11, HL7 table 0085: deleted, or posted for the wrong patient."""
@@ -56,6 +60,7 @@ def read_reports(message: Hl7Message, *, site: str, zone: ZoneInfo) -> list[Repo
 
 def _report(message: Hl7Message, group: Segments, site: str, zone: ZoneInfo) -> Report:
     placer, filler = _order_numbers(group)
+    observations = [read_observation(obx, zone) for obx in group.groups_from("OBX")]
     return Report(
         site=site,
         placer_order_number=placer,
@@ -64,12 +69,37 @@ def _report(message: Hl7Message, group: Segments, site: str, zone: ZoneInfo) -> 
         study_instance_uid=_study_instance_uid(message, group),
         status=_status(group),
         code=coded(group.field("OBR-4")),
-        issued=_time(group, "OBR-22", zone),
-        observed=_time(group, "OBR-7", zone),
-        interpreter=interpreter(group.repetitions("OBR-32")),
+        issued=time(group, "OBR-22", zone),
+        observed=time(group, "OBR-7", zone),
+        interpreter=named_with_date(group.repetitions("OBR-32")),
         text="\n".join(line for obx in _narrative(group) for line in _text_lines(obx)),
         attachments=tuple(_attachment(obx.field("OBX-5")) for obx in _valid(group, "ED")),
+        observations=tuple(filter(None, observations)),
+        ended=time(group, "OBR-8", zone),
+        section=group.get("OBR-24"),
+        assistant_interpreters=_each_named(group, "OBR-33"),
+        technicians=_each_named(group, "OBR-34"),
+        transcriptionists=_each_named(group, "OBR-35"),
+        notes=notes(group),
+        appended=any(map(_is_addendum, group.each("OBX"))),
+        withdrawn=_is_withdrawn(group),
     )
+
+
+def _each_named(group: Segments, path: str) -> tuple[Practitioner, ...]:
+    named = (named_with_date([each]) for each in group.repetitions(path))
+    return tuple(one for one in named if one != Practitioner())
+
+
+def _is_addendum(obx: Segments) -> bool:
+    """OBX-3 with suffix ADT (v2.5.1 §7.2.4), LOINC's addendum, or OBX-11 B: appended."""
+    name = obx.field("OBX-3")
+    return "ADT" in (name.get(1, 2), name.get(2, 2)) or name.get(1) == ADDENDUM or obx.get("OBX-11") == "B"
+
+
+def _is_withdrawn(group: Segments) -> bool:
+    statuses = {obx.get("OBX-11") for obx in group.each("OBX")}
+    return bool(statuses) and statuses <= _WITHDRAWN
 
 
 def _order_numbers(group: Segments) -> tuple[Identifier | None, Identifier | None]:
@@ -123,17 +153,9 @@ def _attachment(field: Repetition) -> Attachment:
 def _as_base64(encoding: str, data: str) -> str:
     """HL7 table 0299: Base64, Hex, or A for none."""
     if encoding.lower() == "base64":
-        return data
+        return "".join(data.split())
     try:
         content = bytes.fromhex(data) if encoding.lower() == "hex" else data.encode()
     except ValueError:
         raise NotTakable(ErrorCode.DATA_TYPE_ERROR, "OBX^1^5", "OBX-5 is not hexadecimal.") from None
     return b64encode(content).decode()
-
-
-def _time(group: Segments, path: str, zone: ZoneInfo) -> datetime | None:
-    try:
-        return times.to_utc(group.get(path), zone)
-    except ValueError:
-        location = path.replace("-", "^1^")
-        raise NotTakable(ErrorCode.DATA_TYPE_ERROR, location, f"{path} is not an HL7 time.") from None

@@ -11,9 +11,9 @@ from sqlmodel import col, select
 
 from radflow.clock import utc_now
 from radflow.order import Event, NotAllowed
-from radflow.store import orders
+from radflow.store import orders, outbox, publications
 from radflow.store.engine import store
-from radflow.store.tables import OrderRow
+from radflow.store.tables import OrderRow, PublicationRow
 
 app = typer.Typer(no_args_is_help=True, help="Orders: where they stand, what has happened to them.")
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
@@ -46,7 +46,7 @@ def list_orders(
 
 @app.command()
 def show(key: Key, as_json: AsJson = False) -> None:
-    """Show an order's event log."""
+    """Show an order's event log, and what FHIR destinations have of it."""
     with store().read() as session:
         row = session.get(OrderRow, key)
         if row is None:
@@ -55,8 +55,9 @@ def show(key: Key, as_json: AsJson = False) -> None:
             {"at": line.occurred_at.isoformat(), "event": line.event, "step": line.step, "by": line.source}
             for line in orders.events_of(session, key)
         ]
+        published = [_publication(one) for one in publications.of_order(session, key)]
     if as_json:
-        typer.echo(json.dumps({**_summary(row), "events": log}))
+        typer.echo(json.dumps({**_summary(row), "events": log, "publications": published}))
         return
     console = Console()
     console.print(f"{row.key}: {row.state}" + (f" – {row.trouble}" if row.trouble else ""))
@@ -64,11 +65,36 @@ def show(key: Key, as_json: AsJson = False) -> None:
     for line in log:
         table.add_row(str(line["at"])[:19], line["event"], line["step"] or "", line["by"])
     console.print(table)
+    if published:
+        console.print(_published_table(published))
+
+
+def _publication(row: PublicationRow) -> dict[str, Any]:
+    return {
+        "destination": row.destination,
+        "resource_type": row.resource_type,
+        "reference": row.reference,
+        "version": row.version,
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "revision": row.revision,
+        "at": row.at.isoformat(),
+    }
+
+
+def _published_table(published: list[dict[str, Any]]) -> Table:
+    table = Table("FHIR destination", "resource", "version", "outcome", "UTC", "why")
+    for one in published:
+        resource = one["reference"] or one["resource_type"]
+        table.add_row(
+            one["destination"], resource, one["version"], one["outcome"], one["at"][:19], one["reason"]
+        )
+    return table
 
 
 @app.command()
 def wake(key: Key, as_json: AsJson = False) -> None:
-    """Wake an order now: a parked or waiting step is tried again."""
+    """Wake an order now: a parked or waiting step is tried again, what was refused is sent again."""
     now = utc_now()
     try:
         with store().write() as session:
@@ -80,6 +106,8 @@ def wake(key: Key, as_json: AsJson = False) -> None:
                 occurred_at=now,
                 now=now,
             )
+            for message in outbox.parked_of_order(session, key):
+                outbox.resend(session, message.id or 0)
     except orders.UnknownOrder:
         raise typer.BadParameter(f"There is no order {key!r}; `radflow orders list` shows them.") from None
     except NotAllowed as error:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import select
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +15,8 @@ from mappings.hl7.reader import Hl7Message
 from radflow.connectors.errors import Refused, Unavailable
 from radflow.connectors.mllp_fake import FakeReceiver
 from radflow.connectors.mllp_framing import Deframer, frame
+from radflow.connectors.tls import client_context
+from radflow.settings.tls import ClientTls
 
 __all__ = [
     "Ack",
@@ -69,13 +72,23 @@ class Ack:
 class MllpClient:
     """Sends messages and waits for each answer. Connects when there is something to send."""
 
-    def __init__(self, host: str, port: int, *, timeout: float = 30) -> None:
-        """Name the receiver; `timeout` is in seconds, for each message."""
+    def __init__(self, host: str, port: int, *, timeout: float = 30, tls: ClientTls | None = None) -> None:
+        """Name the receiver; `timeout` is in seconds, for each message.
+
+        Raises:
+            ConfigError: a certificate or key of `tls` cannot be read.
+        """
         self._host, self._port, self._timeout = host, port, timeout
+        self._context = client_context(tls)
+        self._server_name = (tls.server_name if tls else "") or host
         self._socket: socket.socket | None = None
+        self._committed: set[str] = set()
 
     def send(self, message: bytes) -> Ack:
         """Send a message, without its frame.
+
+        An accept acknowledgment (CA) will do: with it the receiver has taken the message over. What it says
+        later of the same message in enhanced mode is not waited for.
 
         Raises:
             MllpUnavailable: no connection, no answer (in time) that can be read, or error 206 or 207.
@@ -83,7 +96,7 @@ class MllpClient:
         """
         control_id = Hl7Message(message).get("MSH-10")
         try:
-            return read_answer(self._exchange(message), control_id)
+            ack = read_answer(self._exchange(message), control_id)
         except OSError as error:
             self.close()
             raise _unreachable(error) from error
@@ -91,11 +104,15 @@ class MllpClient:
             # An answer that comes late must not be taken for the next one.
             self.close()
             raise
+        if ack.code == "CA":
+            self._committed.add(control_id)
+        return ack
 
     def close(self) -> None:
         if self._socket:
             self._socket.close()
         self._socket = None
+        self._committed.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -113,14 +130,17 @@ class MllpClient:
             return self._send_once(self._connect(), message)
         try:
             return self._send_once(self._socket, message)
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLEOFError):
             # Many receivers close after an answer, and this one was just about to. The same MSH-10 again.
             self.close()
             return self._send_once(self._connect(), message)
 
     def _connect(self) -> socket.socket:
-        self._socket = socket.create_connection((self._host, self._port), self._timeout)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain = socket.create_connection((self._host, self._port), self._timeout)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A handshake that fails closes the socket.
+        wrap = self._context and self._context.wrap_socket
+        self._socket = wrap(plain, server_hostname=self._server_name) if wrap else plain
         return self._socket
 
     def _send_once(self, connection: socket.socket, message: bytes) -> bytes:
@@ -130,9 +150,18 @@ class MllpClient:
         deframer = Deframer(_MAX_ACK_BYTES)
         while data := connection.recv(_CHUNK):
             for answer in deframer.feed(data):
-                return answer.data
+                if not self._is_late(answer.data):
+                    return answer.data
             connection.settimeout(max(0.001, deadline - time.monotonic()))
         raise ConnectionResetError
+
+    def _is_late(self, answer: bytes) -> bool:
+        """Whether it is the application's answer to a message that was committed before."""
+        if not self._committed:
+            return False
+        with contextlib.suppress(NotTakable):
+            return Hl7Message(answer).get("MSA-2") in self._committed
+        return False
 
 
 class AsyncMllpClient:
@@ -144,15 +173,21 @@ class AsyncMllpClient:
         self._reader, self._writer, self._timeout = reader, writer, seconds
 
     @classmethod
-    async def connect(cls, host: str, port: int, *, seconds: float = 30) -> Self:
+    async def connect(
+        cls, host: str, port: int, *, seconds: float = 30, tls: ClientTls | None = None
+    ) -> Self:
         """Open the connection; `seconds` are for that, and then for each message.
 
         Raises:
             MllpUnavailable: it cannot be opened in time.
+            ConfigError: a certificate or key of `tls` cannot be read.
         """
+        context = client_context(tls)
+        name = ((tls and tls.server_name) or host) if context else None
         try:
             async with asyncio.timeout(seconds):
-                return cls(*await asyncio.open_connection(host, port), seconds=seconds)
+                streams = await asyncio.open_connection(host, port, ssl=context, server_hostname=name)
+                return cls(*streams, seconds=seconds)
         except OSError as error:
             raise _unreachable(error) from error
 
@@ -218,6 +253,8 @@ def _ack(message: Hl7Message) -> Ack:
 def _unreachable(error: OSError) -> MllpUnavailable:
     if isinstance(error, TimeoutError):
         return MllpUnavailable("The receiver does not answer in time")
-    if isinstance(error, ConnectionResetError | BrokenPipeError):
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        return MllpUnavailable(f"TLS with the receiver fails: {error.reason}")
+    if isinstance(error, ConnectionResetError | BrokenPipeError | ssl.SSLEOFError):
         return MllpUnavailable("The receiver has closed the connection without an answer")
     return MllpUnavailable(f"The receiver cannot be reached: {error.strerror or type(error).__name__}")

@@ -39,6 +39,11 @@ class Deframer:
         self._inside = False
         self._searched = 0
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether a frame has begun and not ended."""
+        return self._inside
+
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that these bytes complete; what is between frames and not blank is a frame too."""
         self._buffer += data

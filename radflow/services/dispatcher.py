@@ -97,6 +97,6 @@ def run_dispatcher() -> None:
     """Run until SIGTERM or SIGINT."""
     stop = Stop().on_signals()
     store().migrate()
-    log.info("dispatcher started")
+    log.info("dispatcher started", sites=list(settings().sites))
     Dispatcher(store(), PrefectOrchestrator()).run(stop)
     log.info("dispatcher stopped")

@@ -7,11 +7,13 @@ waits for company.
 import asyncio
 import queue
 import threading
+from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.exc import OperationalError
 
 from radflow.store import messages
+from radflow.store.control_ids import Kept
 from radflow.store.engine import Store
 from radflow.store.messages import Arrival
 
@@ -20,7 +22,7 @@ log = structlog.get_logger()
 _GROUP = 500
 """So many messages are committed together at most."""
 
-_Pending = tuple[Arrival, "asyncio.Future[bool]"]
+_Pending = tuple[Arrival, "asyncio.Future[Kept | None]"]
 
 
 class Inbox:
@@ -34,11 +36,11 @@ class Inbox:
         self._thread = threading.Thread(target=self._run, name="inbox", daemon=True)
         self._thread.start()
 
-    def keep(self, message: Arrival) -> "asyncio.Future[bool]":
-        """Whether the message is committed, once that is known."""
-        committed: asyncio.Future[bool] = self._loop.create_future()
-        self._queue.put((message, committed))
-        return committed
+    def keep(self, message: Arrival) -> "asyncio.Future[Kept | None]":
+        """What the message has turned out to be, once it is committed; None when it could not be."""
+        kept: asyncio.Future[Kept | None] = self._loop.create_future()
+        self._queue.put((message, kept))
+        return kept
 
     async def close(self) -> None:
         """Commit what is pending, then stop."""
@@ -69,7 +71,7 @@ class Inbox:
     def _commit(self, group: list[_Pending]) -> None:
         try:
             with self._store.write() as session:
-                messages.keep(session, [message for message, _ in group])
+                found = messages.keep(session, [message for message, _ in group])
         except Exception as error:
             if len(group) > 1 and not isinstance(error, OperationalError):
                 # One of them cannot be written; the others must not suffer for it.
@@ -78,14 +80,14 @@ class Inbox:
                 return
             # The error's text would quote the message.
             log.error("messages could not be kept", messages=len(group), error=type(error).__name__)
-            self._tell(group, committed=False)
+            self._tell(group, [None] * len(group))
         else:
-            self._tell(group, committed=True)
+            self._tell(group, found)
 
-    def _tell(self, group: list[_Pending], *, committed: bool) -> None:
+    def _tell(self, group: list[_Pending], found: Sequence[Kept | None]) -> None:
         def tell() -> None:
-            for _, future in group:
+            for (_, future), kept in zip(group, found, strict=True):
                 if not future.done():
-                    future.set_result(committed)
+                    future.set_result(kept)
 
         self._loop.call_soon_threadsafe(tell)

@@ -48,7 +48,7 @@ def test_an_error_before_v2_5() -> None:
     ("raw", "ack_code", "error"),
     [
         (b"no HL7 at all", "AR", "100"),
-        (message("ADT^A01", "M1"), "AR", "200"),
+        (message("DFT^P03", "M1"), "AR", "200"),
         (message("ORM^O02", "M1"), "AR", "201"),
         (an_orm(msh_12="1.0"), "AR", "203"),
         (an_orm(msh_12=""), "AR", "203"),

@@ -1,4 +1,4 @@
-"""ORM^O01 → orders: what the golden messages do not show."""
+"""ORM^O01, OMG^O19, OMI^O23 → orders: what the golden messages do not show."""
 
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
@@ -8,8 +8,9 @@ import pytest
 from mappings.hl7.errors import ErrorCode, NotTakable
 from mappings.hl7.orders import OrderMessage, make_study_instance_uid, read_orders
 from mappings.hl7.reader import Hl7Message
+from radflow.model import Identifier
 from radflow.order import order_key
-from tests.hl7_builders import an_orm
+from tests.hl7_builders import an_omi, an_orm
 
 UTC_ZONE = ZoneInfo("UTC")
 
@@ -47,9 +48,11 @@ def test_what_cannot_be_taken_names_code_and_place(
 
 
 def test_a_study_instance_uid_that_is_none() -> None:
-    """ZDS-1 has to be a UID."""
+    """ZDS-1 and IPC-3 have to be UIDs."""
     with pytest.raises(NotTakable, match="ZDS-1"):
         read(an_orm() + b"ZDS|1.2.three\r")
+    with pytest.raises(NotTakable, match="IPC-3"):
+        read(an_omi(changes={"IPC": {3: "1.2.three"}}))
 
 
 def test_the_assigner_is_the_sender_where_the_number_names_none() -> None:
@@ -69,6 +72,15 @@ def test_a_number_that_dicom_cannot_hold_is_passed_over() -> None:
     """An accession number has 16 characters at most; a filler number may serve instead."""
     one = changed({"OBR": {3: "F1^RIS", 18: "X" * 17}})
     assert one.order.accession_number == "F1"
+
+
+def test_an_accession_number_stays_when_a_filler_number_comes() -> None:
+    """The modality has it already: only OBR-18 or IPC-1 give another."""
+    known = changed({}).order
+    now = changed({"ORC": {1: "XO", 3: "F1^RIS"}}).on_top_of(known)
+    assert now.accession_number == known.accession_number
+    assert now.filler_order_number == Identifier(value="F1", assigner="RIS")
+    assert changed({"ORC": {1: "XO"}, "OBR": {18: "ACC9"}}).on_top_of(now).accession_number == "ACC9"
 
 
 @pytest.mark.parametrize("root", ["2.25", "1.2.840.99999", "1.2.276.0.7230010.3.1.2.8323329.123456789.1"])

@@ -29,7 +29,7 @@ def test_null_is_not_empty() -> None:
     """`""` has no value, and says so; an empty field says nothing."""
     pid = read('PID|1||4711||""||')
     assert [pid.get("PID-5"), pid.get("PID-7")] == ["", ""]
-    assert [pid.is_null("PID-5"), pid.is_null("PID-7")] == [True, False]
+    assert [pid.says("PID-5"), pid.says("PID-7")] == [True, False]
 
 
 def test_repetitions_leave_out_the_empty_ones() -> None:
@@ -80,6 +80,14 @@ def test_a_line_feed_inside_text_is_text() -> None:
     assert read("OBX|1|TX|||one\ntwo").get("OBX-5") == "one\ntwo"
 
 
+def test_a_carriage_return_inside_text_is_text() -> None:
+    """Its sender forgot to escape it; after other segments such a line is not a part of anything."""
+    read_ = read("OBX|1|TX|||one", "two, NAD", "NAD", "", "three||||||F", "OBX|2|TX|||four", "PID|1", "five")
+    texts = [(obx.get("OBX-5"), obx.get("OBX-11")) for obx in read_.each("OBX")]
+    assert texts == [("one\ntwo, NAD\nNAD\nthree", "F"), ("four", "")]
+    assert read_.names == ["MSH", "OBX", "OBX", "PID", "five"]
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "text"),
     [
@@ -91,6 +99,11 @@ def test_a_line_feed_inside_text_is_text() -> None:
         ("8859/5", "iso8859_5", "Иванов"),
         ("UNICODE UTF-8", "utf-8", "山田"),
         ("~ISO IR87", "iso2022_jp", "山田^太郎"),
+        ("ISO IR87", "iso2022_jp", "山田^太郎"),
+        ("ISO IR14", "shift_jis", "ﾔﾏﾀﾞ^ﾀﾛｳ"),
+        ("8859/15", "iso8859_15", "Œuvre €"),
+        ("BIG-5", "big5", "許功蓋"),
+        ("ISO IR149", "euc_kr", "김희중"),
         ("KS X 1001", "euc_kr", "김희중"),
         ("GB 18030-2000", "gb18030", "王小东"),
     ],
@@ -99,6 +112,58 @@ def test_character_sets(name: str, codec: str, text: str) -> None:
     """MSH-18, table 0211; without it UTF-8, or else Latin-1."""
     raw = message("ORM^O01", "M1", f"PID|1||4711||{text}", msh_18=name).decode().encode(codec)
     assert Hl7Message(raw).field("PID-5").text == text
+
+
+KOREAN = b"\x1b$)C"
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "text"),
+    [
+        ("ISO IR14~ISO IR87", "ﾔﾏﾀﾞ".encode("shift_jis") + "^山田".encode("iso2022_jp"), "ﾔﾏﾀﾞ^山田"),
+        ("ASCII~ISO IR87", rb"Yamada^\M2442\;3ED\C2842\^T", "Yamada^山田^T"),
+        ("~ISO IR159", "丂^T".encode("iso2022_jp_ext"), "丂^T"),
+        ("~KS X 1001", KOREAN + "洪".encode("euc_kr") + b"^" + "吉洞".encode("euc_kr"), "洪^吉洞"),
+        (
+            "8859/1~KS X 1001~ISO IR87",
+            "Müller^".encode("iso8859_1") + KOREAN + "洪".encode("euc_kr") + "^Åse^".encode("iso8859_1")
+            + "山田".encode("iso2022_jp"),
+            "Müller^洪^Åse^山田",
+        ),
+        ("~8859/5", b"Ivanov^\x1b-L" + "Иванов".encode("iso8859_5"), "Ivanov^Иванов"),
+    ],
+)  # fmt: skip
+def test_a_text_that_switches_character_sets(names: str, name: bytes, text: str) -> None:
+    """Several MSH-18: by escape sequences of ISO 2022, raw or as HL7 writes them (§2.7.2)."""
+    raw = message("ORM^O01", "M1", "PID|1||4711||@|M", "PV1|1|I", msh_18=names).replace(b"@", name)
+    read_ = Hl7Message(raw)
+    assert (read_.field("PID-5").text, read_.get("PID-6"), read_.get("PV1-2")) == (text, "M", "I")
+
+
+def test_a_switch_ends_with_its_segment() -> None:
+    """A sender that forgets to switch back spoils no other segment."""
+    raw = message("ORM^O01", "M1", "PID|1||4711||@", "PV1|1|I", msh_18="~ISO IR87")
+    assert Hl7Message(raw.replace(b"@", b"\x1b$B;3ED")).get("PV1-2") == "I"
+
+
+@pytest.mark.parametrize("name", [b"\x1b(B\xff", b"\x1b$)Z\xa1", b"\x1b$B\x7f\x7f", b"\x1b$)C\xff"])
+def test_a_switch_that_is_untrue(name: bytes) -> None:
+    """A set that nobody knows, or bytes that are not in it."""
+    raw = message("ORM^O01", "M1", "PID|1||4711||@", msh_18="~ISO IR87").replace(b"@", name)
+    with pytest.raises(NotTakable, match="character set"):
+        Hl7Message(raw)
+
+
+@pytest.mark.parametrize(
+    ("field", "path", "says"),
+    [
+        ("a^b", "PID-5", True), ("", "PID-5", False), ("^~&", "PID-5", False), ('""', "PID-5", True),
+        ("a^b", "PID-5.2", True), ("a", "PID-5.2", False), ('""', "PID-5.2", True), ('a^""', "PID-5.2", True),
+    ],
+)  # fmt: skip
+def test_whether_something_is_sent(field: str, path: str, says: bool) -> None:
+    """A value, or `""`; a field that is `""` says so of each of its components."""
+    assert read(f"PID|1||||{field}").says(path) is says
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from mappings.hl7.acceptance import judge
 from mappings.hl7.reader import Hl7Message
 from mappings.hl7.reports import read_reports
 from mappings.hl7.results import result_message
+from mappings.hl7.written_segments import Envelope
 from radflow.model import Attachment, CodedConcept, Identifier, Patient, PersonName, Practitioner, Report
 from tests.builders import an_order
 
@@ -43,10 +44,8 @@ REPORT = Report(
 
 
 def sent(report: Report = REPORT) -> bytes:
-    return result_message(
-        ORDER, report, control_id="C1", now=datetime(2026, 11, 24, 10, 0, tzinfo=UTC), zone=BERLIN,
-        sending=("RADFLOW", "RAD & co"), receiving=("EHR", ""),
-    )  # fmt: skip
+    at = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
+    return result_message(ORDER, report, Envelope("C1", at, BERLIN, ("RADFLOW", "RAD & co"), ("EHR", "")))
 
 
 def test_what_is_sent_is_read_back_as_the_same_report() -> None:

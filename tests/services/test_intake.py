@@ -1,67 +1,20 @@
 """Stored messages become orders and events."""
 
-import hashlib
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
-from mappings.hl7.acceptance import judge
 from radflow.model import Order
 from radflow.order import Event, State
 from radflow.services.intake import take_in
-from radflow.settings import Site
-from radflow.store import messages, orders, reports
+from radflow.store import messages, orders, replays, reports
 from radflow.store.engine import Store
-from radflow.store.messages import Arrival, LinkKind, MessageState
-from radflow.store.tables import OrderRow
+from radflow.store.messages import LinkKind
+from radflow.store.tables import Message
 from tests.hl7_builders import an_orm, an_oru, message, order_named, segment
-
-SITES = {"main": Site(name="main", time_zone="Europe/Berlin")}
-
-
-def receive(store: Store, now: datetime, *raws: bytes, site: str = "main") -> list[tuple[str, str]]:
-    """Store messages as the listener does and take them in; what has become of all messages, oldest first."""
-    with store.write() as session:
-        messages.keep(session, [_row(raw, site, now) for raw in raws])
-    while take_in(store, SITES, now, limit=100):
-        pass
-    return became(store)
-
-
-def became(store: Store) -> list[tuple[str, str]]:
-    with store.read() as session:
-        return [(row.state, row.reason) for row in reversed(messages.search(session))]
-
-
-def states(store: Store, now: datetime, *raws: bytes) -> list[str]:
-    return [state for state, _ in receive(store, now, *raws)]
-
-
-def _row(raw: bytes, site: str, now: datetime) -> Arrival:
-    verdict = judge(raw)
-    return Arrival(
-        received_at=now, site=site, peer="", sender="EHR|", control_id=verdict.header("MSH-10"),
-        message_type=verdict.message_type, version="2.5.1", raw=raw, digest=hashlib.sha256(raw).hexdigest(),
-        state=MessageState.RECEIVED, ack_code="AA",
-    )  # fmt: skip
-
-
-def the_orders(store: Store) -> Sequence[OrderRow]:
-    with store.read() as session:
-        return session.exec(select(OrderRow).order_by(OrderRow.placer_order_number)).all()
-
-
-def the_order(store: Store) -> OrderRow:
-    (row,) = the_orders(store)
-    return row
-
-
-def events(store: Store) -> list[str]:
-    with store.read() as session:
-        return [line.event for line in orders.events_of(session, the_order(store).key)]
+from tests.inbox import SITES, became, events, receive, states, the_order, the_orders
 
 
 def test_a_new_order(store: Store, now: datetime) -> None:
@@ -71,7 +24,7 @@ def test_a_new_order(store: Store, now: datetime) -> None:
     assert (row.state, row.wake_at, row.placer_order_number) == (State.RECEIVED, now, "P1")
     with store.read() as session:
         (event,) = orders.events_of(session, row.key)
-        (kept,) = messages.search(session)
+        (kept,) = session.exec(select(Message))
         linked = messages.links_of(session, [kept.id], LinkKind.ORDER)
     # MSH-7 is in the site's zone.
     assert (event.source, event.occurred_at) == (f"message:{kept.id}", datetime(2026, 11, 24, 7, tzinfo=UTC))
@@ -82,7 +35,7 @@ def test_an_order_sent_twice_or_replayed_changes_nothing(store: Store, now: date
     """Under another MSH-10, and by hand."""
     assert states(store, now, an_orm("M1"), an_orm("M2")) == ["processed", "processed"]
     with store.write() as session:
-        messages.requeue(session, 1)
+        replays.requeue(session, [1])
     assert take_in(store, SITES, now + timedelta(days=1)) == 1
     assert events(store) == [Event.ORDER_RECEIVED]
 
@@ -184,7 +137,7 @@ def test_an_older_report_replayed_by_hand_does_not_come_back(store: Store, now: 
     oru = [an_oru(f"R{status}", changes={"OBR": {25: status}}) for status in "PF"]
     receive(store, now, an_orm(), *oru)
     with store.write() as session:
-        messages.requeue(session, 2)
+        replays.requeue(session, [2])
     take_in(store, SITES, now)
     assert became(store) == [("processed", "")] * 3
     assert len(events(store)) == 3

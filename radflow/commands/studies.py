@@ -1,0 +1,92 @@
+"""`radflow studies …`: studies that may be an order's, for a person to decide on."""
+
+import getpass
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlmodel import Session
+
+from radflow.clock import utc_now
+from radflow.model import Order, Study
+from radflow.order import NotAllowed
+from radflow.store import candidates
+from radflow.store.candidates import NoSuchCandidate
+from radflow.store.engine import store
+from radflow.store.tables import OrderRow, StudyCandidate
+
+app = typer.Typer(no_args_is_help=True, help="Studies: which of them may be whose.")
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
+Number = Annotated[int, typer.Argument(help="The candidate, as `radflow studies candidates` numbers it.")]
+
+
+@app.command("candidates")
+def list_candidates(as_json: AsJson = False) -> None:
+    """List studies of the right patient, modality and day whose numbers are no order's."""
+    with store().read() as session:
+        rows = [_summary(session, row) for row in candidates.undecided(session)]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    table = Table("id", "order", "ordered", "accession", "study", "made (UTC)", "modalities", "has accession")
+    for row in rows:
+        table.add_row(
+            str(row["id"]), row["order_key"], row["procedure"], row["accession_number"],
+            row["study_instance_uid"], (row["started"] or "")[:16], " ".join(row["modalities"]),
+            row["study_accession_number"],
+        )  # fmt: skip
+    Console().print(table)
+
+
+@app.command()
+def confirm(number: Number, as_json: AsJson = False) -> None:
+    """Say that the study is the order's: the order goes on with it."""
+    _decide(candidates.confirm, number, as_json)
+
+
+@app.command()
+def reject(number: Number, as_json: AsJson = False) -> None:
+    """Say that it is not: it is not proposed for this order again."""
+    _decide(candidates.reject, number, as_json)
+
+
+def _decide(decision: Callable[..., StudyCandidate], number: int, as_json: bool) -> None:
+    now: datetime = utc_now()
+    try:
+        with store().write() as session:
+            row = decision(session, number, by=getpass.getuser(), now=now)
+            said = _summary(session, row)
+    except NoSuchCandidate:
+        raise typer.BadParameter(
+            f"There is no candidate {number} to decide on; `radflow studies candidates` shows them."
+        ) from None
+    except NotAllowed as error:
+        raise typer.BadParameter(f"{error}; the study cannot be linked any more.") from None
+    if as_json:
+        typer.echo(json.dumps(said))
+    else:
+        Console(stderr=True).print(f"{said['order_key']}: the study is {said['decision']}")
+
+
+def _summary(session: Session, row: StudyCandidate) -> dict[str, Any]:
+    order = Order.model_validate(session.get_one(OrderRow, row.order_key).document)
+    study = Study.model_validate(row.document)
+    return {
+        "id": row.id,
+        "order_key": row.order_key,
+        "accession_number": order.accession_number,
+        "procedure": order.procedure.display or order.procedure.code,
+        "study_instance_uid": row.study_instance_uid,
+        "study_accession_number": study.accession_number,
+        "description": study.description,
+        "modalities": list(study.modalities),
+        "started": study.started.isoformat() if study.started else None,
+        "archive": row.archive,
+        "proposed_at": row.proposed_at.isoformat(),
+        "decision": row.decision,
+        "decided_by": row.decided_by,
+    }

@@ -1,0 +1,67 @@
+"""TLS contexts of clients and servers. BCP 195 (RFC 9325): TLS 1.2 or newer, and names are checked."""
+
+import ssl
+from pathlib import Path
+
+from radflow.settings.base import ConfigError
+from radflow.settings.tls import ClientTls, ServerTls
+
+
+def client_context(tls: ClientTls | None) -> ssl.SSLContext | None:
+    """What a client connects with; None for plain TCP.
+
+    Raises:
+        ConfigError: a file is not there, is no PEM, or the key is not the certificate's.
+    """
+    if tls is None:
+        return None
+    context = ssl.create_default_context()
+    if tls.ca:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        _trust(context, tls.ca)
+    if tls.certificate and tls.key:
+        _identify(context, tls.certificate, tls.key)
+    return _modern(context)
+
+
+def server_context(tls: ServerTls | None) -> ssl.SSLContext | None:
+    """What a server accepts connections with; None for plain TCP. Raises as `client_context`."""
+    if tls is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _identify(context, tls.certificate, tls.key)
+    if tls.client_ca:
+        _trust(context, tls.client_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return _modern(context)
+
+
+def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # RFC 9325 §3.3, §3.4: no compression and no renegotiation.
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    return context
+
+
+def _identify(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    try:
+        # The password is for a key that is encrypted: OpenSSL would ask on the terminal otherwise.
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"TLS certificate {certificate} with key {key}: {_reason(error)}. Both are PEM files, the key "
+            "has no passphrase and belongs to the certificate."
+        ) from None
+
+
+def _trust(context: ssl.SSLContext, authorities: Path) -> None:
+    try:
+        context.load_verify_locations(authorities)
+    except OSError as error:
+        raise ConfigError(
+            f"TLS authorities {authorities}: {_reason(error)}. It is a PEM file with their certificates."
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
