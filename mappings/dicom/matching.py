@@ -1,152 +1,145 @@
 """Does an entity match a query, and what of it is answered: DICOM PS3.4 §C.2.2.2, with §K.6.1 for worklists.
 
-One meaning for every use: the store's SQL only narrows down what is then matched here.
+One meaning for every use: the store's SQL only narrows down what is then matched here. A `Query` is read
+once, and then asked of any number of entities.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any
+from typing import Protocol
 
 from pydicom import DataElement, Dataset
-from pydicom.multival import MultiValue
 from pydicom.tag import Tag
+
+from mappings.dicom.values import Span, digits, matches_value, span, values
 
 _NEVER_MATCHED = frozenset(
     Tag(keyword) for keyword in ("SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC")
 )
 """They say how a query is to be read, not what it looks for."""
 
+_CHARACTER_SET = Tag("SpecificCharacterSet")
 _STEP_DATE, _STEP_TIME = Tag("ScheduledProcedureStepStartDate"), Tag("ScheduledProcedureStepStartTime")
 
-_ANY_MORE_COMPONENTS = re.compile(r"(\^\*)+$")
-"""DOE^* asks for a DOE of any given name, also of none."""
 
-_TEXT = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
-"""Value representations with wildcard matching (§C.2.2.2.4)."""
+class Entity(Protocol):
+    """What is looked at: a worklist item, a study, an item of one of its sequences."""
+
+    def __contains__(self, tag: int) -> bool:
+        """Whether it has the attribute at all, be it empty."""
+        ...
+
+    def texts(self, tag: int) -> list[str]:
+        """The values of an attribute as a query may ask for them; none where it is empty."""
+        ...
+
+    def items(self, tag: int) -> Sequence["Entity"]:
+        """The items of a sequence."""
+        ...
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a query."""
+
+    tag: int
+    vr: str
+    wanted: tuple[str, ...] = ()
+    """The values looked for; none is universal matching (§C.2.2.2.3)."""
+    items: tuple["Query", ...] = ()
+    """Of a sequence: what its items are asked for. None, or one without keys, asks for all of them."""
+
+    def matches(self, entity: Entity) -> bool:
+        if self.vr == "SQ":
+            # Sequence matching (§C.2.2.2.6): one item of ours has to match.
+            asking = (query for query in self.items if query.matching)
+            return all(any(query.matches(ours) for ours in entity.items(self.tag)) for query in asking)
+        ours = entity.texts(self.tag)
+        return any(matches_value(self.vr, one, our) for one in self.wanted for our in ours)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it leaves out anything at all."""
+        return bool(self.wanted) or any(query.matching for query in self.items)
+
+
+@dataclass(frozen=True)
+class Query:
+    """The keys of a C-FIND identifier, or of an item of one of its sequences."""
+
+    keys: tuple[Key, ...]
+    matching: tuple[Key, ...]
+    """Those that leave something out."""
+    period: tuple[Span, Span] | None = None
+    """Start date and time of a scheduled step where both are ranges: together one (table K.6-1)."""
+
+    @classmethod
+    def of(cls, identifier: Dataset) -> "Query":
+        """Read an identifier; raises whatever pydicom raises where it cannot be read."""
+        keys = tuple(_key(element) for element in identifier if element.tag.element != 0)
+        matching = tuple(key for key in keys if key.asks and key.tag not in _NEVER_MATCHED)
+        asked = {key.tag: key.wanted[0] for key in matching if key.wanted}
+        date, time = asked.get(_STEP_DATE, ""), asked.get(_STEP_TIME, "")
+        period = (span(date), span(time)) if "-" in date and "-" in time else None
+        return cls(tuple(key for key in keys if key.tag != _CHARACTER_SET), matching, period)
+
+    def matches(self, entity: Entity) -> bool:
+        """Whether the entity has what each key asks for.
+
+        A key that the entity does not have at all is one that is not supported, and matches everything
+        (§C.2.2.1.3); one that it has with an empty value matches only what asks for nothing.
+        """
+        but = (_STEP_DATE, _STEP_TIME) if self.period else ()
+        if self.period and not _within(*self.period, entity):
+            return False
+        return all(key.matches(entity) for key in self.matching if key.tag not in but and key.tag in entity)
+
+    def key(self, tag: int) -> Key | None:
+        """The key of this tag, where the query has it and it leaves something out."""
+        return next((key for key in self.matching if key.tag == tag), None)
 
 
 def matches(query: Dataset, entity: Dataset) -> bool:
-    """Whether the entity has what each key of the query asks for.
-
-    A key that the entity does not have at all is one that is not supported, and matches everything
-    (§C.2.2.1.3); one that it has with an empty value matches only what asks for nothing.
-    """
-    if _is_a_period(query):
-        return _within_period(query, entity) and _matches(
-            query, entity, but=frozenset({_STEP_DATE, _STEP_TIME})
-        )
-    return _matches(query, entity)
+    """Whether a dataset has what each key of the identifier asks for, as `Query.matches` says."""
+    return Query.of(query).matches(_DatasetEntity(entity))
 
 
 def answer(query: Dataset, entity: Dataset) -> Dataset:
-    """The entity reduced to the keys of the query; what it does not have is there, and empty (§C.2.2.1.3).
+    """The entity reduced to the keys of the query; what it does not have is there, and empty.
 
     The answer shares its elements with the entity: it is to be sent, not changed.
     """
-    reduced = _reduced(query, entity)
+    reduced = _reduced(Query.of(query), entity)
     if entity.get("SpecificCharacterSet"):
         reduced.SpecificCharacterSet = entity.SpecificCharacterSet
     return reduced
 
 
-def values(element: DataElement) -> list[str]:
-    """The values a key looks for; none is universal matching (§C.2.2.2.3), as is a PN of mere delimiters."""
-    value = element.value
-    all_values: Iterable[Any] = value if isinstance(value, MultiValue) else [value]
-    texts = ("" if one is None else str(one).strip() for one in all_values)
-    return [text for text in texts if text.strip("*^= ")]
-
-
-def has_wildcard(value: str) -> bool:
-    return "*" in value or "?" in value
-
-
-def name_groups(name: str) -> list[str]:
-    """A PN's component groups as they are compared: upper case, without empty components at the end."""
-    return [group.strip().rstrip("^").upper() for group in name.split("=")]
-
-
 @dataclass(frozen=True)
-class Span:
-    """A range of DA or TM, both ends included; an empty end is open (§C.2.2.2.5)."""
+class _DatasetEntity:
+    """A pydicom dataset, looked at."""
 
-    first: str
-    last: str
+    dataset: Dataset
 
-    def __contains__(self, value: str) -> bool:
-        """Only as far as the range is precise: 12 to 14 holds 14:59:59."""
-        after = not self.first or value[: len(self.first)] >= self.first
-        before = not self.last or value[: len(self.last)] <= self.last
-        return bool(value) and after and before
+    def __contains__(self, tag: int) -> bool:
+        return tag in self.dataset
 
+    def texts(self, tag: int) -> list[str]:
+        return values(self.dataset[tag])
 
-def span(value: str) -> Span:
-    """What a DA or TM key asks for: `20261124`, `20261124-`, `-20261124`, `20261124-20261130`."""
-    first, _, last = (_digits(part) for part in value.partition("-"))
-    return Span(first, last if "-" in value else first)
+    def items(self, tag: int) -> list["_DatasetEntity"]:
+        return [_DatasetEntity(item) for item in self.dataset[tag].value or ()]
 
 
-def _digits(value: str) -> str:
-    """DA or TM without the fraction of a second and the separators of ACR-NEMA."""
-    value = value.strip()
-    if value.count(".") == 1:
-        value = value.partition(".")[0]
-    return value.replace(":", "").replace(".", "")
+def _key(element: DataElement) -> Key:
+    if element.VR == "SQ":
+        return Key(element.tag, "SQ", items=tuple(Query.of(item) for item in element.value))
+    return Key(element.tag, str(element.VR), wanted=tuple(values(element)))
 
 
-def _matches(query: Dataset, entity: Dataset, but: frozenset[int] = frozenset()) -> bool:
-    keys = (key for key in query if key.tag not in _NEVER_MATCHED and key.tag not in but)
-    return all(_matches_key(key, entity[key.tag]) for key in keys if key.tag in entity)
-
-
-def _matches_key(key: DataElement, element: DataElement) -> bool:
-    if key.VR == "SQ":
-        # Sequence matching (§C.2.2.2.6): the key has one item at most, and one item of ours has to match.
-        return all(
-            any(matches(item, ours) for ours in element.value or ()) for item in key.value if len(item)
-        )
-    wanted = values(key)
-    return not wanted or any(_matches_value(key.VR, one, ours) for one in wanted for ours in values(element))
-
-
-def _matches_value(vr: str, wanted: str, ours: str) -> bool:
-    if vr == "PN":
-        return _matches_name(name_groups(wanted), name_groups(ours))
-    if vr in ("DA", "TM"):
-        return _digits(ours) in span(wanted)
-    if vr in _TEXT and has_wildcard(wanted):
-        return _like(wanted, ours)
-    return wanted == ours
-
-
-def _matches_name(wanted: Sequence[str], ours: Sequence[str]) -> bool:
-    """A single group may be any of ours (山田 or Yamada); several are compared each with its own."""
-    if len(wanted) == 1:
-        return any(_matches_group(wanted[0], group) for group in ours)
-    pairs = zip(wanted, [*ours, "", ""], strict=False)
-    return all(_matches_group(group, our_group) for group, our_group in pairs if group)
-
-
-def _matches_group(wanted: str, ours: str) -> bool:
-    return bool(ours) and (_like(wanted, ours) or _like(_ANY_MORE_COMPONENTS.sub("", wanted), ours))
-
-
-def _like(pattern: str, text: str) -> bool:
-    # Brackets mean nothing in DICOM.
-    return fnmatchcase(text, pattern.replace("[", "[[]"))
-
-
-def _is_a_period(query: Dataset) -> bool:
-    """Date and time of a scheduled step are one period when both are ranges (PS3.4 table K.6-1)."""
-    return all(key in query and "-" in str(query[key].value or "") for key in (_STEP_DATE, _STEP_TIME))
-
-
-def _within_period(query: Dataset, step: Dataset) -> bool:
-    dates, times = (span(str(query[key].value)) for key in (_STEP_DATE, _STEP_TIME))
+def _within(dates: Span, times: Span, step: Entity) -> bool:
     date, time = (
-        _digits(str(step[key].value or "")) if key in step else "" for key in (_STEP_DATE, _STEP_TIME)
+        digits(next(iter(step.texts(tag)), "")) if tag in step else "" for tag in (_STEP_DATE, _STEP_TIME)
     )
     if date not in dates:
         return False
@@ -155,20 +148,18 @@ def _within_period(query: Dataset, step: Dataset) -> bool:
     return not too_early and not too_late
 
 
-def _reduced(query: Dataset, entity: Dataset) -> Dataset:
+def _reduced(query: Query, entity: Dataset) -> Dataset:
     reduced = Dataset()
-    for key in query:
-        if key.tag.element == 0 or key.tag == Tag("SpecificCharacterSet"):
-            continue
+    for key in query.keys:
         reduced[key.tag] = _reduced_element(key, entity)
     return reduced
 
 
-def _reduced_element(key: DataElement, entity: Dataset) -> DataElement:
+def _reduced_element(key: Key, entity: Dataset) -> DataElement:
     if key.tag not in entity:
-        return DataElement(key.tag, key.VR, [] if key.VR == "SQ" else None)
+        return DataElement(key.tag, key.vr, [] if key.vr == "SQ" else None)
     element = entity[key.tag]
     # An empty item, or no item, asks for every key of the sequence (§C.2.2.2.6).
-    if key.VR != "SQ" or not key.value or not len(key.value[0]):
+    if key.vr != "SQ" or not key.items or not key.items[0].keys:
         return element
-    return DataElement(key.tag, "SQ", [_reduced(key.value[0], item) for item in element.value])
+    return DataElement(key.tag, "SQ", [_reduced(key.items[0], item) for item in element.value])

@@ -6,18 +6,26 @@ from zoneinfo import ZoneInfo
 from pydicom import Dataset
 from pydicom.multival import MultiValue
 
-from radflow.model import Instance, Series, Study
+from mappings.dicom.physicians import codes, physicians
+from radflow.model import CodedConcept, Instance, Practitioner, Series, Study
 
 STUDY_KEYS = (
     "StudyInstanceUID", "AccessionNumber", "PatientID", "StudyDate", "StudyTime", "StudyDescription",
-    "ModalitiesInStudy",
+    "ModalitiesInStudy", "NumberOfStudyRelatedSeries", "NumberOfStudyRelatedInstances",
 )  # fmt: skip
 SERIES_KEYS = (
     "SeriesInstanceUID", "Modality", "SeriesNumber", "SeriesDescription", "BodyPartExamined", "Laterality",
-    "SeriesDate", "SeriesTime",
+    "SeriesDate", "SeriesTime", "NumberOfSeriesRelatedInstances",
 )  # fmt: skip
 INSTANCE_KEYS = ("SOPInstanceUID", "SOPClassUID", "InstanceNumber")
 """The return keys to ask for at each level."""
+STUDY_DETAIL_KEYS = (
+    *STUDY_KEYS, "IssuerOfAccessionNumberSequence", "ReferringPhysicianName",
+    "ReferringPhysicianIdentificationSequence", "NameOfPhysiciansReadingStudy",
+    "PhysiciansReadingStudyIdentificationSequence", "ProcedureCodeSequence", "InstitutionalDepartmentName",
+)  # fmt: skip
+SERIES_DETAIL_KEYS = (*SERIES_KEYS, "OperatorsName", "OperatorIdentificationSequence")
+"""Those of one study that is described; many archives have to read files for them."""
 
 
 def study(answer: Dataset, archive: str, zone: ZoneInfo, series: tuple[Series, ...] = ()) -> Study:
@@ -31,8 +39,23 @@ def study(answer: Dataset, archive: str, zone: ZoneInfo, series: tuple[Series, .
         started=_moment(answer, "StudyDate", "StudyTime", zone),
         # Not every archive tells Modalities in Study (0008,0061); its series do.
         modalities=_texts(answer, "ModalitiesInStudy") or tuple(sorted({s.modality for s in series} - {""})),
+        accession_assigner=_issuer(answer),
+        referring_physician=next(iter(_referring(answer)), Practitioner()),
+        readers=physicians(
+            answer, "NameOfPhysiciansReadingStudy", "PhysiciansReadingStudyIdentificationSequence"
+        ),
+        procedure_codes=codes(answer, "ProcedureCodeSequence"),
+        reasons=_reasons(answer),
+        department=_text(answer, "InstitutionalDepartmentName"),
+        number_of_series=_number(answer, "NumberOfStudyRelatedSeries"),
+        number_of_instances=_number(answer, "NumberOfStudyRelatedInstances"),
         series=series,
     )
+
+
+def series_instances(answer: Dataset) -> int | None:
+    """Number of Series Related Instances (0020,1209); None where the archive does not tell it."""
+    return _number(answer, "NumberOfSeriesRelatedInstances")
 
 
 def series(answer: Dataset, zone: ZoneInfo, instances: tuple[Instance, ...] = ()) -> Series:
@@ -45,6 +68,7 @@ def series(answer: Dataset, zone: ZoneInfo, instances: tuple[Instance, ...] = ()
         body_part=_text(answer, "BodyPartExamined"),
         laterality=_text(answer, "Laterality"),
         started=_moment(answer, "SeriesDate", "SeriesTime", zone),
+        performers=physicians(answer, "OperatorsName", "OperatorIdentificationSequence"),
         instances=instances,
     )
 
@@ -55,7 +79,31 @@ def instance(answer: Dataset) -> Instance:
         sop_instance_uid=_text(answer, "SOPInstanceUID"),
         sop_class_uid=_text(answer, "SOPClassUID"),
         number=_number(answer, "InstanceNumber"),
+        title=_text(answer, "DocumentTitle") or _concept_name(answer) or _text(answer, "ContentLabel"),
     )
+
+
+def _referring(answer: Dataset) -> tuple[Practitioner, ...]:
+    return physicians(answer, "ReferringPhysicianName", "ReferringPhysicianIdentificationSequence")
+
+
+def _issuer(answer: Dataset) -> str:
+    """Issuer of Accession Number (0008,0051): Universal Entity ID (0040,0032), else Local (0040,0031)."""
+    item = next(iter(answer.get("IssuerOfAccessionNumberSequence") or ()), None)
+    return (_text(item, "UniversalEntityID") or _text(item, "LocalNamespaceEntityID")) if item else ""
+
+
+def _reasons(answer: Dataset) -> tuple[CodedConcept, ...]:
+    """Reason for Requested Procedure Code Sequence (0040,100A), of each Request Attributes item once."""
+    requests = answer.get("RequestAttributesSequence") or ()
+    reasons = (
+        reason for request in requests for reason in codes(request, "ReasonForRequestedProcedureCodeSequence")
+    )
+    return tuple(dict.fromkeys(reasons))
+
+
+def _concept_name(answer: Dataset) -> str:
+    return next((code.display for code in codes(answer, "ConceptNameCodeSequence")), "")
 
 
 def _texts(answer: Dataset, keyword: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Order → modality worklist items: the keys of DICOM PS3.4 table K.6-1 that an order knows."""
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,17 +20,27 @@ _SH, _LO, _AE, _CS = 16, 64, 16, 16
 _NOT_IN_A_VALUE = re.compile(r"[\\\x00-\x1f]")
 
 
-def worklist_items(order: Order, zone: ZoneInfo) -> list[Dataset]:
-    """One worklist item for each scheduled procedure step, with times in the site's zone."""
-    return [_item(order, step, zone) for step in order.steps]
+Stations = Callable[[str], Sequence[str]]
+"""Modality → the AE titles of the stations that acquire it."""
 
 
-def _item(order: Order, step: ScheduledProcedureStep, zone: ZoneInfo) -> Dataset:
+def worklist_items(order: Order, zone: ZoneInfo, stations: Stations = lambda _: ()) -> list[Dataset]:
+    """One worklist item for each scheduled procedure step.
+
+    Args:
+        order: What was ordered.
+        zone: The site's; dates and times are local to it.
+        stations: Where a step is scheduled that names no station: any that acquires its modality.
+    """
+    return [_item(order, step, zone, stations) for step in order.steps]
+
+
+def _item(order: Order, step: ScheduledProcedureStep, zone: ZoneInfo, stations: Stations) -> Dataset:
     item = Dataset()
     _patient(item, order)
     _imaging_service_request(item, order)
     _requested_procedure(item, order)
-    item.ScheduledProcedureStepSequence = [_step(order, step, zone)]
+    item.ScheduledProcedureStepSequence = [_step(order, step, zone, stations)]
     if not all(str(element.value).isascii() for element in item.iterall()):
         item.SpecificCharacterSet = "ISO_IR 192"
     return item
@@ -63,13 +74,15 @@ def _requested_procedure(item: Dataset, order: Order) -> None:
     item.ReferencedStudySequence = []
 
 
-def _step(order: Order, step: ScheduledProcedureStep, zone: ZoneInfo) -> Dataset:
+def _step(order: Order, step: ScheduledProcedureStep, zone: ZoneInfo, stations: Stations) -> Dataset:
     # Start date and time are type 1: a step without them is due on the day it was requested.
     start = step.start or order.requested_at
     local = start.astimezone(zone) if start else None
     item = Dataset()
     item.Modality = _text(step.modality, _CS)
-    item.ScheduledStationAETitle = [_text(title, _AE) for title in step.station_aet]
+    item.ScheduledStationAETitle = [
+        _text(title, _AE) for title in step.station_aet or stations(step.modality)
+    ]
     item.ScheduledProcedureStepStartDate = _date(local)
     item.ScheduledProcedureStepStartTime = _time(local)
     item.ScheduledPerformingPhysicianName = _name(step.performing_physician)

@@ -2,33 +2,61 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 from pydicom import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as StudyRootFind  # type: ignore[attr-defined]
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from mappings.dicom import studies
-from mappings.dicom.studies import INSTANCE_KEYS, SERIES_KEYS, STUDY_KEYS
-from radflow.connectors.dicom import keep_patients_out_of_the_log, send_at_once
-from radflow.connectors.wanted import ArchiveUnavailable, Wanted, keys_for, only_wanted
-from radflow.model import Series, Study
+from mappings.dicom.studies import (
+    INSTANCE_KEYS,
+    SERIES_DETAIL_KEYS,
+    SERIES_KEYS,
+    STUDY_DETAIL_KEYS,
+    STUDY_KEYS,
+)
+from radflow.connectors import c_get
+from radflow.connectors.c_get import Getter
+from radflow.connectors.dicom import keep_patients_out_of_the_log, send_at_once, tls_arguments
+from radflow.connectors.instances import LARGEST_INSTANCE
+from radflow.connectors.wanted import (
+    ECHO_SECONDS,
+    ArchiveUnavailable,
+    Counts,
+    Wanted,
+    keys_for,
+    only_wanted,
+    period,
+    without_counts,
+)
+from radflow.model import Instance, Series, Study
 from radflow.settings import DimseArchive
 
 log = structlog.get_logger()
-
-LONGEST_LIST = 1000
-"""Values in one key; more of them and archives begin to refuse."""
 
 # Statuses of C-FIND: PS3.4 table C.4-1.
 _PENDING = (0xFF00, 0xFF01)
 _SUCCESS = 0x0000
 _LIMIT_REACHED = 0xB001
+
+
+# Every SCP takes this syntax (PS3.5 §10.1), and its 32-bit length holds a long list of UIDs.
+_FIND = build_context(StudyRootFind, ImplicitVRLittleEndian)
+_ECHO = build_context(Verification, ImplicitVRLittleEndian)
+_CONNECTS_WITHIN = 10.0
+"""Seconds: a host that is away is known to be so before a slow archive has answered."""
+
+
+class _NothingAccepted(ArchiveUnavailable):
+    """The archive is there, and knows nothing of what the association is for."""
 
 
 class DimseClient:
@@ -38,48 +66,117 @@ class DimseClient:
         keep_patients_out_of_the_log()
         self._archive = archive
         self._zone = zone
+        self._limited = False
+        """Whether the last query has more answers than the archive has sent."""
+
+    def echo(self) -> None:
+        with self._association([_ECHO], within=ECHO_SECONDS) as association:
+            if association.send_c_echo().get("Status") != _SUCCESS:
+                raise ArchiveUnavailable(f"archive {self._archive.name}: no answer to C-ECHO")
 
     def find_studies(self, wanted: Sequence[Wanted], today: date) -> list[Study]:
         if not wanted:
             return []
-        keys = keys_for(wanted, today, self._archive.find_by, LONGEST_LIST)
+        keys = keys_for(wanted, today, self._archive.find_by, self._archive.longest_list)
         with self._association() as association:
             answers = self._find(association, "STUDY", STUDY_KEYS, keys)
         return only_wanted((self._study(answer) for answer in answers), wanted)
 
+    def find_period(self, first: date, last: date) -> list[Study]:
+        with self._association() as association:
+            return [self._study(answer) for answer in self._days(association, first, last)]
+
+    def _days(self, association: Association, first: date, last: date) -> list[Dataset]:
+        """Halved, and halved again, where an archive says that it has more than it will answer."""
+        answers = self._find(association, "STUDY", STUDY_KEYS, {"StudyDate": period(first, last)})
+        if not self._limited or first >= last:
+            return answers
+        middle = first + (last - first) // 2
+        return [
+            *self._days(association, first, middle),
+            *self._days(association, middle + timedelta(days=1), last),
+        ]
+
+    def count(self, study_instance_uid: str) -> Counts:
+        here = {"StudyInstanceUID": study_instance_uid}
+        with self._association() as association:
+            series = self._find(association, "SERIES", SERIES_KEYS, here)
+            told = [studies.series_instances(one) for one in series] if self._archive.counts else [None]
+            numbers = [number for number in told if number is not None]
+            if len(numbers) == len(series):
+                return Counts(len(series), sum(numbers))
+            return Counts(len(series), sum(map(len, self._instances(association, here, series).values())))
+
     def describe(self, study_instance_uid: str) -> Study | None:
         here = {"StudyInstanceUID": study_instance_uid}
         with self._association() as association:
-            found = self._find(association, "STUDY", STUDY_KEYS, here)
+            found = self._find(association, "STUDY", STUDY_DETAIL_KEYS, here)
             if not found:
                 return None
-            answers = self._find(association, "SERIES", SERIES_KEYS, here)
-            return self._study(found[0], tuple(self._series(association, here, one) for one in answers))
+            answers = self._find(association, "SERIES", SERIES_DETAIL_KEYS, here)
+            instances = self._instances(association, here, answers)
+            series = [
+                studies.series(one, self._zone, instances.get(str(one.SeriesInstanceUID), ()))
+                for one in answers
+            ]
+            return self._study(found[0], tuple(series))
 
-    def _series(self, association: Association, study: dict[str, str], answer: Dataset) -> Series:
-        here = study | {"SeriesInstanceUID": str(answer.SeriesInstanceUID)}
-        answers = self._find(association, "IMAGE", INSTANCE_KEYS, here)
-        return studies.series(answer, self._zone, tuple(studies.instance(one) for one in answers))
+    def _instances(
+        self, association: Association, study: dict[str, str], series: Sequence[Dataset]
+    ) -> dict[str, tuple[Instance, ...]]:
+        """Those of each series: by one query for all of them, or else by one for each."""
+        if not self._archive.relational:
+            uids = [str(one.SeriesInstanceUID) for one in series]
+            return {
+                uid: _read(
+                    self._find(association, "IMAGE", INSTANCE_KEYS, study | {"SeriesInstanceUID": uid})
+                )
+                for uid in uids
+            }
+        of_series: dict[str, list[Dataset]] = {}
+        for answer in self._find(association, "IMAGE", (*INSTANCE_KEYS, "SeriesInstanceUID"), study):
+            of_series.setdefault(str(answer.SeriesInstanceUID), []).append(answer)
+        return {uid: _read(answers) for uid, answers in of_series.items()}
 
     def _study(self, answer: Dataset, series: tuple[Series, ...] = ()) -> Study:
-        return studies.study(answer, self._archive.name, self._zone, series)
+        found = studies.study(answer, self._archive.name, self._zone, series)
+        return found if self._archive.counts else without_counts(found)
+
+    def fetch(
+        self, study: str, series: str, instance: str, largest: int = LARGEST_INSTANCE
+    ) -> Dataset | None:
+        getter = Getter(self._archive.name, instance, largest)
+        try:
+            with self._association(c_get.contexts(), c_get.roles(), getter.handlers()) as association:
+                return getter.get(association, study, series)
+        except _NothingAccepted as error:
+            raise c_get.no_c_get(self._archive.name) from error
 
     @contextmanager
-    def _association(self) -> Iterator[Association]:
+    def _association(
+        self,
+        contexts: Sequence[PresentationContext] = (_FIND,),
+        roles: Sequence[Any] = (),
+        handlers: Sequence[tuple[evt.EventType, Any]] = (),
+        within: float | None = None,
+    ) -> Iterator[Association]:
         archive = self._archive
+        seconds = min(within or archive.timeout_seconds, archive.timeout_seconds)
         ae = AE(archive.calling_ae_title)
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = archive.timeout_seconds
-        ae.connection_timeout = archive.timeout_seconds
-        # Every SCP takes it (PS3.5 §10.1), and its 32-bit length holds a long list of UIDs.
-        ae.add_requested_context(StudyRootFind, ImplicitVRLittleEndian)
+        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = seconds
+        ae.connection_timeout = min(seconds, _CONNECTS_WITHIN)
+        ae.requested_contexts = list(contexts)
         association = ae.associate(
             archive.host,
             archive.port,
             ae_title=archive.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, send_at_once)],
+            ext_neg=list(roles),
+            evt_handlers=[(evt.EVT_CONN_OPEN, send_at_once), *handlers],
+            tls_args=tls_arguments(archive.tls, archive.host),
         )
         if not association.is_established:
-            raise ArchiveUnavailable(f"archive {archive.name}: no association with {archive.ae_title}")
+            failure = _NothingAccepted if association.rejected_contexts else ArchiveUnavailable
+            raise failure(f"archive {archive.name}: no association with {archive.ae_title}")
         try:
             yield association
         except BaseException:
@@ -97,6 +194,7 @@ class DimseClient:
             setattr(query, keyword, None)
         for keyword, value in where.items():
             setattr(query, keyword, value)
+        self._limited = False
         try:
             return list(self._answers(association.send_c_find(query, StudyRootFind)))
         except (RuntimeError, ValueError) as error:
@@ -112,6 +210,11 @@ class DimseClient:
             if status in _PENDING and answer is not None:
                 yield answer
             elif status in (*_PENDING, _LIMIT_REACHED):
+                self._limited = True
                 log.warning("archive: answers are missing", archive=self._archive.name, status=hex(status))
             elif status != _SUCCESS:
                 raise ArchiveUnavailable(f"archive {self._archive.name}: C-FIND status 0x{status:04X}")
+
+
+def _read(answers: Sequence[Dataset]) -> tuple[Instance, ...]:
+    return tuple(studies.instance(one) for one in answers)

@@ -115,3 +115,10 @@ def test_values_fit_their_value_representation() -> None:
     item = worklist_items(order, BERLIN)[0]
     assert item.RequestedProcedureDescription == ("a b" + "c" * 100)[:64]
     assert item.RequestedProcedureCodeSequence[0].LongCodeValue == "X" * 20
+
+
+def test_a_step_without_a_station_is_scheduled_where_its_modality_is_acquired() -> None:
+    """Scheduled Station AE Title is type 1; a station that the order names stays the only one."""
+    named, nowhere = worklist_items(a_full_order(), BERLIN, {"CT": ("CT8", "CT9")}.__getitem__)
+    assert named.ScheduledProcedureStepSequence[0].ScheduledStationAETitle == ["CT1", "CT2"]
+    assert nowhere.ScheduledProcedureStepSequence[0].ScheduledStationAETitle == ["CT8", "CT9"]
