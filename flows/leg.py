@@ -17,6 +17,7 @@ from radflow.order import FINISHED, Event, State
 from radflow.settings import settings
 from radflow.store import orders
 from radflow.store.engine import store
+from tasks.waiting import Waiting
 
 
 class Leg:
@@ -47,6 +48,11 @@ class Leg:
         return self._seen.state
 
     @property
+    def site(self) -> str:
+        """The order's site."""
+        return self._seen.order.site
+
+    @property
     def finished(self) -> bool:
         """Whether the order has come to its end; the leg then lets go of it."""
         if self.state not in FINISHED:
@@ -62,53 +68,71 @@ class Leg:
         return next((step for step in steps if step.name not in self._seen.progress.steps_done), None)
 
     def do(self, step: Any) -> None:
-        """Do the step and record it; when it fails, record that and rest until it is to be tried again."""
+        """Do the step and record it; when it fails, record that and rest until it is to be tried again.
+
+        A step that waits is not recorded: the order rests until it is nudged.
+        """
         try:
             detail = step(self.key)
-        except (Unavailable, Refused) as error:
-            self._failed(step.name, str(error), again=isinstance(error, Unavailable))
+        except Unavailable as error:
+            self._failed(step.name, str(error), again=True, asked=error.retry_after)
+        except Refused as error:
+            self._failed(step.name, str(error), again=False)
         except Exception as error:
             # The text of an unforeseen error may hold patient data; its type does not.
             get_run_logger().debug("step %s failed", step.name, exc_info=True)
             self._failed(step.name, f"unforeseen {type(error).__name__}", again=True)
         else:
-            self.record(Event.STEP_COMPLETED, step=step.name, detail=detail)
+            if isinstance(detail, Waiting):
+                get_run_logger().info("%s of %s: %s", step.name, self.key, detail.reason)
+                self.rest(nudges=self._seen.nudges)
+            else:
+                self.record(Event.STEP_COMPLETED, step=step.name, detail=detail)
 
     def record(self, event: Event, *, step: str | None = None, detail: dict[str, Any] | None = None) -> None:
-        """Append to the order's log, and look again."""
+        """Append to the order's log, and look again. What news have overtaken does not count as done."""
         now = utc_now()
         with store().write() as session:
             orders.record(
                 session, self.key, event, source=self.id, occurred_at=now, now=now, step=step, detail=detail,
-                leg=self.id,
+                leg=self.id, revision=self._seen.progress.revision,
             )  # fmt: skip
         self._look()
 
-    def rest(self, wake_at: datetime | None = None) -> None:
-        """Suspend the run until news come or the time is there; returns only if news came meanwhile."""
-        if not self._let_go(wake_at):
+    def rest(self, wake_at: datetime | None = None, nudges: int | None = None) -> None:
+        """Suspend the run until news come or the time is there; returns only if news came meanwhile.
+
+        Args:
+            nudges: those seen before a step began to wait; another one since then counts as news.
+        """
+        if not self._let_go(wake_at, nudges):
             self._look()
             return
         self._over.set()
         # A key of its own for each wait: Prefect skips a pause whose key it has seen before.
         suspend_flow_run(timeout=None, key=self.id)
 
-    def _let_go(self, wake_at: datetime | None = None) -> bool:
+    def _let_go(self, wake_at: datetime | None = None, nudges: int | None = None) -> bool:
         show(self.key)
         with store().write() as session:
             return orders.rest(
                 session, self.key, leg=self.id, revision=self._seen.progress.revision, now=utc_now(),
-                wake_at=wake_at,
+                wake_at=wake_at, nudges=nudges,
             )  # fmt: skip
 
-    def _failed(self, step: str, reason: str, *, again: bool) -> None:
+    def _failed(self, step: str, reason: str, *, again: bool, asked: timedelta = timedelta(0)) -> None:
+        """`asked`: how long the other side asks to be left alone; heeded up to the longest pause."""
         self.record(Event.STEP_FAILED, step=step, detail={"reason": reason, "again": again})
         get_run_logger().warning("%s of %s failed: %s", step, self.key, reason)
-        self.rest(utc_now() + self._pause() if again else None)
+        self.rest(utc_now() + max(self._pause(), min(asked, self._longest)) if again else None)
 
     def _pause(self) -> timedelta:
-        longest = settings().retry_max_seconds
-        return timedelta(seconds=min(longest, settings().retry_seconds * 2.0 ** (self._seen.attempts - 1)))
+        pause = settings().retry_seconds * 2.0 ** (self._seen.attempts - 1)
+        return timedelta(seconds=min(settings().retry_max_seconds, pause))
+
+    @property
+    def _longest(self) -> timedelta:
+        return timedelta(seconds=settings().retry_max_seconds)
 
     def _look(self) -> None:
         with store().write() as session:

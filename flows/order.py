@@ -6,7 +6,6 @@ the order's event log alone, so neither a crash nor an upgrade nor the loss of P
 a completed step.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,44 +13,60 @@ from prefect import flow
 from prefect.states import Cancelled
 
 from flows.leg import Leg
+from flows.prefetch import prefetch_steps
+from flows.site_tasks import Step, own_steps
 from radflow.order import Event, State
-from tasks.publish import publish_to_fhir, send_to_ehr, write_to_warehouse
+from tasks.look_for_images import look_for_images
+from tasks.publish import publish_to_fhir, write_to_warehouse
+from tasks.send import confirm_delivery, send_result, tell_receivers
+from tasks.structured_reports import read_structured_reports
 from tasks.study import describe_study
 from tasks.worklist import put_on_worklist
-
-Step = Callable[[str], dict[str, Any]]
-"""A task: takes the order's key, has one effect outside, returns what to note in the order's log."""
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """What is due in a state, in this order, and the event that ends it."""
+    """What is due in a state, in this order, and the event that ends it; without one the order rests."""
 
     steps: tuple[Step, ...]
-    then: Event
+    then: Event | None = None
 
 
-PUBLISHING = (describe_study, publish_to_fhir, send_to_ehr, write_to_warehouse)
+PUBLISHING = (
+    describe_study, read_structured_reports, send_result, tell_receivers, publish_to_fhir, write_to_warehouse,
+    confirm_delivery,
+)  # fmt: skip
 
 LIFE: dict[State, Chapter] = {
-    State.RECEIVED: Chapter((put_on_worklist,), then=Event.WORKLISTED),
+    State.RECEIVED: Chapter((put_on_worklist, tell_receivers), then=Event.WORKLISTED),
+    State.HELD: Chapter((tell_receivers,)),
+    # The steps that no modality has begun stay on the worklist, as the order is now.
+    State.STARTED: Chapter((put_on_worklist, tell_receivers, look_for_images)),
+    # A report that was quicker than the images, or even than their order.
+    State.PRELIMINARY_WITHOUT_IMAGES: Chapter((look_for_images,)),
+    State.REPORTED_WITHOUT_IMAGES: Chapter((look_for_images,)),
     # worklisted: waits for images.  acquired: waits for the report.
+    State.ACQUIRED: Chapter((tell_receivers,)),
     State.PRELIMINARY: Chapter(PUBLISHING, then=Event.PRELIMINARY_PUBLISHED),
     State.REPORTED: Chapter(PUBLISHING, then=Event.PUBLISHED),
+    State.CANCELLED: Chapter((tell_receivers,)),
 }
-"""A state without a chapter waits for news."""
+"""A state without a chapter waits for news. In each, a site's own tasks come after these steps."""
 
 
 @flow(name="order", persist_result=False, validate_parameters=False)
 def run_order(order_key: str) -> Any:
     """One leg of the order's life: everything that is due, then rest until there are news."""
     with Leg(order_key) as leg:
-        while not leg.finished:
-            chapter = LIFE.get(leg.state)
-            if chapter is None:
-                leg.rest()
-            elif step := leg.first_undone(chapter.steps):
+        while True:
+            chapter = LIFE.get(leg.state, Chapter(()))
+            steps = (*chapter.steps, *prefetch_steps(leg.site, leg.state), *own_steps(leg.site, leg.state))
+            if step := leg.first_undone(steps):
                 leg.do(step)
-            else:
+            elif chapter.then:
                 leg.record(chapter.then)
+            elif leg.finished:
+                break
+            else:
+                leg.rest()
         return Cancelled(message="Order cancelled") if leg.state is State.CANCELLED else None

@@ -5,7 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from mappings.dicom.worklist import worklist_items
 from radflow.settings import settings
-from radflow.store import worklist
+from radflow.store import performed_steps, worklist
 from radflow.store.engine import store
 from tasks.order import read_order
 
@@ -14,7 +14,9 @@ from tasks.order import read_order
 def put_on_worklist(order_key: str) -> dict[str, int]:
     """One worklist item for each scheduled procedure step (IHE RAD-5); an older version is replaced."""
     order = read_order(order_key)
-    items = worklist_items(order, settings().site(order.site).zone)
+    site = settings().site(order.site)
+    items = worklist_items(order, site.zone, site.worklist.stations)
     with store().write() as session:
         worklist.put(session, order.key, order.site, items)
+        performed_steps.show_on_worklist(session, order.key)
     return {"items": len(items)}

@@ -1,7 +1,8 @@
 """Ready-made results for tests: an order with everything in it, its study and its report."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
+from mappings.warehouse import Event, Life
 from radflow.model import (
     Attachment,
     CodedConcept,
@@ -16,6 +17,7 @@ from radflow.model import (
     Series,
     Study,
 )
+from radflow.order import State
 from tests.builders import an_order
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -97,3 +99,23 @@ def a_report(**changes: object) -> Report:
         attachments=(Attachment(content_type="application/pdf", data="JVBERi0x\r\nLjQK"),),
     )
     return report.model_copy(update=changes)
+
+
+def a_life(number: str, now: datetime, **changes: object) -> Life:
+    """All that is known of a reported order: acquired after an hour, reported after three."""
+    usual: dict[str, object] = {
+        "order": a_full_order(number),
+        "state": State.REPORTED,
+        "reached": {
+            "received": now,
+            "acquired": now + timedelta(hours=1),
+            "reported": now + timedelta(hours=3),
+        },
+        "events": [Event(1, "order-received", None, now, "message:1")],
+        "studies": [a_study()],
+        "reports": [(now + timedelta(hours=3), a_report())],
+        "documents": [],
+        "attention": False,
+        "updated_at": now,
+    }
+    return Life(**(usual | changes))  # type: ignore[arg-type]

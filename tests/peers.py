@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,27 +28,28 @@ class DcmqrScp:
 
 
 @contextmanager
-def orthanc(folder: Path) -> Iterator[Orthanc]:
-    """A real Orthanc with its DICOMweb plug-in."""
+def orthanc(folder: Path, options: Mapping[str, object] | None = None) -> Iterator[Orthanc]:
+    """A real Orthanc with its DICOMweb plug-in, with these options beside its own."""
     if find_orthanc() is None:
         pytest.skip("Orthanc is not installed (apt install orthanc orthanc-dicomweb)")
-    with running_orthanc(folder) as running:
+    with running_orthanc(folder, options) as running:
         yield running
 
 
 @contextmanager
-def dcmqrscp(folder: Path) -> Iterator[DcmqrScp]:
-    """dcmtk's archive."""
+def dcmqrscp(folder: Path, knows: Mapping[str, int] | None = None, studies: int = 200) -> Iterator[DcmqrScp]:
+    """dcmtk's archive, which sends by C-MOVE to the AE titles that it knows (title → port)."""
     program = dcmtk("dcmqrscp")
     archive = DcmqrScp(free_port())
     storage = folder / "storage"
     storage.mkdir(parents=True)
+    hosts = "".join(f"{title} = ({title}, {LOOPBACK}, {port})\n" for title, port in (knows or {}).items())
     configuration = folder / "dcmqrscp.cfg"
     configuration.write_text(
         f"NetworkTCPPort = {archive.port}\n"
         "MaxPDUSize = 16384\nMaxAssociations = 16\n"
-        "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
-        f"AETable BEGIN\n{archive.ae_title} {storage} RW (200, 1024mb) ANY\nAETable END\n"
+        f"HostTable BEGIN\n{hosts}HostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"AETable BEGIN\n{archive.ae_title} {storage} RW ({studies}, 1024mb) ANY\nAETable END\n"
     )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "-c", configuration], stdout=log, stderr=log)
@@ -92,6 +93,12 @@ def run(*command: object) -> str:
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def exit_status(*command: object) -> int:
+    """Run a peer's program to its end, however it ends."""
+    arguments: Sequence[str] = [str(part) for part in command]
+    return subprocess.run(arguments, capture_output=True, timeout=60, check=False).returncode
 
 
 def free_port() -> int:

@@ -22,12 +22,36 @@ class FhirServer:
 
     url: str
 
-    def fail_next(self, how: Literal["429", "500", "drop"]) -> None:
-        """Make the next transaction fail; `drop` writes it, and closes the connection before the answer."""
-        httpx.post(f"{self.url}/$fail", params={"how": how}).raise_for_status()
+    def next(
+        self,
+        how: Literal["409", "412", "422", "429", "500", "drop", "hang", "meanwhile"],
+        body: dict[str, Any] | None = None,
+        *,
+        after: str = "",
+    ) -> None:
+        """What becomes of a transaction to come, one a call.
+
+        A status: it is answered so, with this OperationOutcome and Retry-After. `drop` and `hang`: it is
+        written, and the connection closed before the answer, or the answer never given. `meanwhile`:
+        somebody else puts this resource just before it.
+        """
+        httpx.post(f"{self.url}/$next", params={"how": how, "after": after}, json=body).raise_for_status()
 
     def clear(self) -> None:
         httpx.post(f"{self.url}/$clear").raise_for_status()
+
+    def transactions(self) -> list[int]:
+        """How many entries each transaction had that was written since `clear`."""
+        sizes: list[int] = httpx.get(f"{self.url}/$transactions").raise_for_status().json()
+        return sizes
+
+    def put(self, resource: dict[str, Any]) -> None:
+        """Write as somebody else does, without looking."""
+        reference = f"{resource['resourceType']}/{resource['id']}"
+        httpx.put(f"{self.url}/{reference}", json=resource).raise_for_status()
+
+    def delete(self, reference: str) -> None:
+        httpx.delete(f"{self.url}/{reference}").raise_for_status()
 
     def read(self, reference: str) -> dict[str, Any]:
         """A resource by `Type/id`, or a search by `Type?…`."""

@@ -1,53 +1,74 @@
 """The code tables: `mappings/tables/*.csv`, a v2 or DICOM code and the FHIR code it becomes, one a line.
 
-Sources: HL7's v2-to-FHIR concept maps AdministrativeSex and ResultStatus, where those leave a gap
-(0123 A, M and N) the nearest status that promises less; PS3.3 (0040,1003) for the priority.
+Sources: HL7's v2-to-FHIR concept maps. Where those leave a gap, the nearest status that promises less:
+0123 A, M and N, 0085 I, N, O, R, S. PS3.3 (0040,1003) for the priority, PS3.16 table L-1 for body parts.
 """
 
-import csv
-from functools import cache
-from pathlib import Path
+import re
 
-TABLES = Path(__file__).parent.parent / "tables"
+from pydicom.sr._snomed_dict import mapping as _snomed
 
+from mappings.tables import PACKAGED, packaged
 
-@cache
-def _rows(name: str) -> dict[str, tuple[str, ...]]:
-    with (TABLES / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-        _, *rows = csv.reader(file)
-    return {code: tuple(rest) for code, *rest in rows}
-
-
-def _code(table: str, code: str) -> str | None:
-    row = _rows(table).get(code)
-    return row[0] if row else None
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+_HL7_TABLE = re.compile(r"(?:HL7|HL7-)?(0\d{3})")
+_RT_DESIGNATORS = frozenset({"SRT", "SNM3", "SNOMED-RT", "99SDM"})
 
 
 def administrative_gender(sex: str) -> str | None:
     """HL7 table 0001 → Patient.gender."""
-    return _code("administrative-gender", sex)
+    return PACKAGED.code("administrative-gender", sex)
 
 
 def diagnostic_report_status(status: str) -> str:
     """HL7 table 0123 (OBR-25) → DiagnosticReport.status, which is required: `unknown` for any other code."""
-    return _code("diagnostic-report-status", status) or "unknown"
+    return PACKAGED.code("diagnostic-report-status", status) or "unknown"
+
+
+def observation_status(status: str) -> str | None:
+    """HL7 table 0085 (OBX-11) → Observation.status."""
+    return PACKAGED.code("observation-status", status)
 
 
 def service_request_status(state: str) -> str:
     """Where an order stands → ServiceRequest.status. Raises KeyError for what is no state."""
-    return _rows("service-request-status")[state][0]
+    return packaged("service-request-status")[state][0]
 
 
 def request_priority(priority: str) -> str | None:
     """Requested Procedure Priority (0040,1003) → ServiceRequest.priority."""
-    return _code("request-priority", priority)
+    return PACKAGED.code("request-priority", priority)
 
 
 def coding_system(name: str) -> str | None:
     """HL7 table 0396 → the URI of the code system; None for local systems (`L`, `99zzz`)."""
-    return _code("coding-systems", name)
+    table = _HL7_TABLE.fullmatch(name)
+    return f"{TERMINOLOGY}/v2-{table[1]}" if table else PACKAGED.code("coding-systems", name)
+
+
+def current_snomed(code: str, system: str) -> tuple[str, str]:
+    """A retired SNOMED RT code (`T-28000`, SRT) as the SNOMED CT code it is, where DICOM knows which."""
+    concept = _snomed["SRT"].get(code) if system in _RT_DESIGNATORS else None
+    return (concept, "SCT") if concept else (code, system)
 
 
 def laterality(code: str) -> tuple[str, ...] | None:
     """Laterality (0020,0060) → code and display of FHIR's value set bodysite-laterality (SNOMED CT)."""
-    return _rows("laterality").get(code)
+    return PACKAGED.row("laterality", code)
+
+
+def body_part(examined: str) -> tuple[str, str] | None:
+    """Body Part Examined (0018,0015) → SNOMED CT code and its display.
+
+    Some archives hold the SNOMED code itself there: it is taken as that, if DICOM uses it for a body part.
+    """
+    name = examined.strip().upper()
+    row = PACKAGED.row("body-part", name)
+    if row:
+        return row[0], row[1]
+    return next(((code, display) for code, display in packaged("body-part").values() if code == name), None)
+
+
+def ucum(unit: str) -> str | None:
+    """A unit as it is written in text → UCUM."""
+    return PACKAGED.code("ucum-units", unit.strip())

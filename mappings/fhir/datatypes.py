@@ -1,17 +1,14 @@
 """FHIR data types (R4 §2.24) as plain dicts. What is empty is left out: FHIR has no empty elements."""
 
-import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from mappings.fhir.codes import coding_system
-from mappings.fhir.identifiers import system_uri
+from mappings.fhir.codes import TERMINOLOGY, coding_system, current_snomed
+from mappings.fhir.identifiers import UNSEEN, system_uri
 from radflow.model import CodedConcept
 
 Element = dict[str, Any]
-
-_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-"""Control characters that a FHIR string shall not contain: all but tab, carriage return and line feed."""
 
 
 def filled(element: Element) -> Element:
@@ -26,7 +23,7 @@ def _filled(value: Any) -> Any:
     if isinstance(value, list):
         return [part for part in map(_filled, value) if part not in (None, "", [], {})]
     if isinstance(value, str):
-        text = _UNSEEN.sub("", value)
+        text = UNSEEN.sub("", value)
         return text if text.strip() else ""
     return value
 
@@ -41,16 +38,35 @@ def coding(system: str | None, code: str, display: str = "") -> Element:
     return filled({"system": system, "code": _code(code), "display": display})
 
 
+def terminology(name: str, code: str, display: str = "") -> Element:
+    """A `CodeableConcept` of one of HL7's own code systems, `v2-0203` or `v3-ParticipationType`."""
+    return {"coding": [coding(f"{TERMINOLOGY}/{name}", code, display)]}
+
+
 def _code(value: str) -> str:
     """`code`: single spaces inside and none around it (R4 §2.24.0.1)."""
-    return " ".join(_UNSEEN.sub("", value).split())
+    return " ".join(UNSEEN.sub("", value).split())
 
 
-def codeable_concept(concept: CodedConcept, base: str) -> Element:
+def codeable_concept(concept: CodedConcept | None, base: str) -> Element:
     """CWE → `CodeableConcept`; a concept without a code is its text alone."""
+    return codeable_concepts([concept] if concept else [], base)
+
+
+def codeable_concepts(concepts: Sequence[CodedConcept], base: str) -> Element:
+    """One `CodeableConcept` of codes that mean the same: CWE-1 and CWE-4."""
+    codes = [_coding(concept, base) for concept in concepts]
+    text = next((concept.display or concept.code for concept in concepts), "")
+    return filled({"coding": codes, "text": text})
+
+
+def _coding(concept: CodedConcept, base: str) -> Element:
     if not _code(concept.code):
-        return filled({"text": concept.display})
-    system = coding_system(concept.system) or system_uri(concept.system, base)
-    return filled(
-        {"coding": [coding(system, concept.code, concept.display)], "text": concept.display or concept.code}
-    )
+        return {}
+    code, system = current_snomed(concept.code, concept.system)
+    return coding(coding_system(system) or system_uri(system, base), code, concept.display)
+
+
+def annotation(text: str) -> Element:
+    """`Annotation`."""
+    return {"text": text}

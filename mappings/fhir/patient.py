@@ -1,46 +1,67 @@
-"""HL7 PID → Patient (v2-to-FHIR: PID[Patient], XPN[HumanName])."""
+"""HL7 PID and PD1 → Patient (v2-to-FHIR: PID[Patient], XPN[HumanName], XAD[Address], XTN[ContactPoint])."""
 
-from mappings.dicom.names import from_pn
+import re
+
 from mappings.fhir.codes import administrative_gender
-from mappings.fhir.datatypes import Element, filled
+from mappings.fhir.contacts import address, contact_point, human_name, human_names
+from mappings.fhir.datatypes import Element, codeable_concept, filled, instant, terminology
 from mappings.fhir.identifiers import identifier
-from radflow.model import Patient, PersonName
+from mappings.fhir.people import Who, practitioner_reference, written
+from mappings.tables import PACKAGED
+from radflow.model import CodedConcept, Patient
 
-REPRESENTATION = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
-"""Extension of HumanName: ABC alphabetic, IDE ideographic, SYL syllabic (XPN-8: A, I, P)."""
+MOTHERS_MAIDEN_NAME = "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName"
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
-def patient(patient_: Patient, base: str) -> Element:
-    """The Patient; the first identifier (PID-3) is the one by which it is found."""
+def patient(patient_: Patient, base: str, who: Who | None = None) -> Element:
+    """The Patient; the first identifier (PID-3) is the one by which it is found.
+
+    `who` refers to the primary care physician; by identifier and name where it is left out.
+    """
+    maiden = written(patient_.mothers_maiden_name)
+    physician = patient_.primary_care_physician
     return filled(
         {
             "resourceType": "Patient",
-            "identifier": [identifier(number, "MR", base) for number in patient_.identifiers],
-            "name": _names(patient_.name),
+            "extension": [{"url": MOTHERS_MAIDEN_NAME, "valueString": maiden}] if maiden else [],
+            "identifier": [identifier(number, number.type or "MR", base) for number in patient_.identifiers],
+            "name": [
+                *human_names(patient_.name),
+                *(human_name(name, use=None) for name in patient_.other_names),
+            ],
+            "telecom": [
+                *(contact_point(one, "home") for one in patient_.home_telecoms),
+                *(contact_point(one, "work") for one in patient_.business_telecoms),
+            ],
             "gender": administrative_gender(patient_.sex),
             "birthDate": patient_.birth_date.isoformat() if patient_.birth_date else None,
+            **_deceased(patient_),
+            "address": [address(one) for one in patient_.addresses],
+            "maritalStatus": _marital_status(patient_.marital_status, base),
+            "communication": [{"language": _language(patient_.language, base)}],
+            "generalPractitioner": [who(physician) if who else practitioner_reference(physician, base)],
         }
     )
 
 
-def _names(name: PersonName) -> list[Element]:
-    """The name in each representation in which it was sent; alphabetic is marked only beside others."""
-    others = [(name.ideographic, "IDE"), (name.phonetic, "SYL")]
-    represented = [_human_name(from_pn(group), code) for group, code in others if group.strip()]
-    alphabetic = _human_name(name, "ABC" if represented else None)
-    return [alphabetic, *represented]
+def _deceased(patient_: Patient) -> Element:
+    """PID-29, or else PID-30."""
+    if patient_.died_at:
+        return {"deceasedDateTime": instant(patient_.died_at)}
+    return {"deceasedBoolean": patient_.deceased}
 
 
-def _human_name(name: PersonName, representation: str | None) -> Element:
-    parts = filled(
-        {
-            "family": name.family,
-            "given": [name.given, name.middle],
-            "prefix": [name.prefix],
-            "suffix": [name.suffix],
-        }
-    )
-    if not parts:
-        return {}
-    extension = [{"url": REPRESENTATION, "valueCode": representation}] if representation else []
-    return {"extension": extension, "use": "official", **parts}
+def _marital_status(status: CodedConcept, base: str) -> Element:
+    """HL7 table 0002 → v3-MaritalStatus; U, O and T, which tell none, stay as they were sent."""
+    row = PACKAGED.row("marital-status", status.code)
+    return terminology("v3-MaritalStatus", *row) if row else codeable_concept(status, base)
+
+
+def _language(language: CodedConcept, base: str) -> Element:
+    """A tag of BCP 47, which the codes of ISO 639 are too, whatever their case; else as it was sent."""
+    tag = language.code.strip()
+    tag = tag.lower() if len(tag) <= 3 else tag
+    if not _LANGUAGE.fullmatch(tag):
+        return codeable_concept(language, base)
+    return codeable_concept(CodedConcept(code=tag, display=language.display, system="ISO639_1"), base)

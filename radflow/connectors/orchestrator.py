@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
@@ -120,6 +120,22 @@ class PrefectOrchestrator:
         with _reached():
             runs = self._client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids), limit=200)
         return {str(run.id) for run in runs}
+
+
+def start_deployment(name: str, parameters: dict[str, Any]) -> str:
+    """Schedule a run of the deployment of this name, `flow/deployment`; returns the run's id.
+
+    Raises:
+        OrchestratorUnavailable: Prefect does not answer, or has no such deployment.
+    """
+    with _reached(), get_client(sync_client=True) as client:
+        try:
+            deployment = client.read_deployment_by_name(name)
+        except ObjectNotFound:
+            raise OrchestratorUnavailable(
+                f"Prefect has no deployment {name}: run `radflow deploy`."
+            ) from None
+        return str(client.create_flow_run_from_deployment(deployment.id, parameters=parameters).id)
 
 
 class FakeOrchestrator:

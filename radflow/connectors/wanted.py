@@ -22,6 +22,18 @@ class Wanted:
     """The first day on which its images may have been made."""
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What a study has, counted by radflow because its archive does not tell."""
+
+    series: int
+    instances: int
+
+
+ECHO_SECONDS = 5.0
+"""How long an archive may take to say that it is there."""
+
+
 Keys = dict[str, list[str]]
 """Matching keys of one query: keyword → values."""
 
@@ -35,7 +47,13 @@ def keys_for(wanted: Sequence[Wanted], today: date, find_by: str, longest_list: 
     keyword = {"uid-list": "StudyInstanceUID", "accession-list": "AccessionNumber"}.get(find_by)
     if keyword and 0 < len(lists[keyword]) <= longest_list:
         return {keyword: lists[keyword]}
-    return {"StudyDate": [_period(min(one.since for one in wanted), today)]}
+    # The archive's day may have begun already, or the modality's clock be ahead.
+    return {"StudyDate": [period(min(one.since for one in wanted), today + timedelta(days=1))]}
+
+
+def period(first: date, last: date) -> str:
+    """A range of DA, both days in it (PS3.4 §C.2.2.2.5.1)."""
+    return f"{first:%Y%m%d}-{last:%Y%m%d}"
 
 
 def only_wanted(found: Iterable[Study], wanted: Sequence[Wanted]) -> list[Study]:
@@ -49,10 +67,10 @@ def only_wanted(found: Iterable[Study], wanted: Sequence[Wanted]) -> list[Study]
     ]
 
 
+def without_counts(study: Study) -> Study:
+    """As of an archive that does not tell how many series and instances a study has, or tells it wrongly."""
+    return study.model_copy(update={"number_of_series": None, "number_of_instances": None})
+
+
 def _distinct(values: Iterable[str]) -> list[str]:
     return sorted(set(values) - {""})
-
-
-def _period(first: date, last: date) -> str:
-    """A range of DA. The archive's day may have begun already, or the modality's clock be ahead."""
-    return f"{first:%Y%m%d}-{last + timedelta(days=1):%Y%m%d}"

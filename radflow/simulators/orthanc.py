@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +67,12 @@ def find_dicomweb_plugin() -> Path | None:
     return next(found, None)
 
 
-def start_orthanc(folder: Path, *, dicom_port: int = 0, http_port: int = 0) -> Orthanc:
+def start_orthanc(
+    folder: Path, *, dicom_port: int = 0, http_port: int = 0, options: Mapping[str, object] | None = None
+) -> Orthanc:
     """Start an Orthanc that keeps everything in `folder`; it answers when this returns.
+
+    `options` are of its configuration, and go before those given here.
 
     Raises:
         OrthancError: it is not installed, or does not start.
@@ -88,11 +92,13 @@ def start_orthanc(folder: Path, *, dicom_port: int = 0, http_port: int = 0) -> O
         "DicomAlwaysAllowEcho": True,
         "DicomAlwaysAllowStore": True,
         "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowGet": True,
         "HttpPort": http_port,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "Plugins": [str(plugin)] if plugin else [],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        **(options or {}),
     }
     configuration_file = folder / "orthanc.json"
     configuration_file.write_text(json.dumps(configuration))
@@ -105,9 +111,9 @@ def start_orthanc(folder: Path, *, dicom_port: int = 0, http_port: int = 0) -> O
 
 
 @contextmanager
-def running_orthanc(folder: Path) -> Iterator[Orthanc]:
+def running_orthanc(folder: Path, options: Mapping[str, object] | None = None) -> Iterator[Orthanc]:
     """An Orthanc that is stopped at the end; see `start_orthanc`."""
-    orthanc = start_orthanc(folder)
+    orthanc = start_orthanc(folder, options=options)
     try:
         yield orthanc
     finally:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,10 +13,20 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.events import Event
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
 from mappings.dicom.worklist import worklist_items
-from radflow.connectors.archive import ArchiveClient, ArchiveUnavailable, FakeArchive, Wanted, open_archive
+from radflow.connectors.archive import (
+    ArchiveClient,
+    ArchiveUnavailable,
+    Counts,
+    FakeArchive,
+    Wanted,
+    open_archive,
+)
 from radflow.model import Study
 from radflow.settings import LOOPBACK, DicomWebArchive, DimseArchive
 from radflow.simulators.archive import SimulatedArchive
@@ -180,6 +190,97 @@ def test_a_study_is_found_by_accession_number_under_another_uid(simulated: Peer)
     for find_by in ("date-range", "accession-list"):
         (study,) = simulated.by_dimse(find_by).find_studies(by_number, TODAY)
         assert study.study_instance_uid == an_order("P1").study_instance_uid
+
+
+def test_all_studies_of_some_days(archive: ArchiveClient, queries: list[str]) -> None:
+    """Whatever they are, and none of the days before."""
+    days = archive.find_period(TODAY, TODAY)
+    assert sorted(study.accession_number for study in days) == ["AOTHER", "AP1", "AP2"]
+    assert len(queries) == 1
+    assert archive.find_period(date(2026, 11, 1), date(2026, 11, 23)) == []
+
+
+def test_a_study_is_counted(archive: ArchiveClient) -> None:
+    """Series and instances, whether the archive tells how many there are or not; of none, none."""
+    assert archive.count(an_order("P1").study_instance_uid) == Counts(series=2, instances=4)
+    assert archive.count("1.2.3.4.5.6.7") == Counts(series=0, instances=0)
+
+
+def test_counts_are_told_or_left_out(orthanc: Peer, dcmqrscp: Peer) -> None:
+    """Orthanc tells them at study level, a legacy archive does not, and an archive may not be believed."""
+    for client in (orthanc.by_dimse("uid-list"), orthanc.by_dicomweb("uid-list")):
+        (study,) = client.find_studies(wanted("P1"), TODAY)
+        assert (study.number_of_series, study.number_of_instances) == (2, 4)
+    (legacy,) = dcmqrscp.by_dimse("uid-list").find_studies(wanted("P1"), TODAY)
+    assert (legacy.number_of_series, legacy.number_of_instances) == (None, None)
+    liar = DimseArchive(
+        kind="dimse", name="pacs", host=LOOPBACK, port=orthanc.port, ae_title="ORTHANC", counts=False
+    )
+    (study,) = open_archive(liar, BERLIN).find_studies(wanted("P1"), TODAY)
+    assert study.number_of_instances is None
+    assert open_archive(liar, BERLIN).count(study.study_instance_uid) == Counts(2, 4)
+
+
+def test_one_query_for_all_instances_where_the_archive_can(orthanc: Peer, queries: list[str]) -> None:
+    """`relational = true`: study, series and instances are three queries, however many series there are."""
+    able = DimseArchive(
+        kind="dimse", name="pacs", host=LOOPBACK, port=orthanc.port, ae_title="ORTHANC", relational=True
+    )
+    plain = orthanc.by_dimse("uid-list").describe(an_order("P1").study_instance_uid)
+    queries.clear()
+    assert open_archive(able, BERLIN).describe(an_order("P1").study_instance_uid) == plain
+    assert len(queries) == 3
+
+
+def test_an_archive_that_is_there_says_so(archive: ArchiveClient) -> None:
+    """C-ECHO, or a search for nothing."""
+    archive.echo()
+
+
+def test_an_error_after_half_of_the_answers_is_an_error() -> None:
+    """What came before it is not taken for all there is."""
+
+    def find(event: Event) -> Iterator[tuple[int, Dataset | None]]:
+        answer = Dataset()
+        answer.QueryRetrieveLevel, answer.StudyInstanceUID = "STUDY", "1.2.3"
+        answer.AccessionNumber = "AP1"
+        yield 0xFF00, answer
+        yield 0xC001, None
+
+    ae = AE("ODD")
+    ae.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+    server: Any = ae.start_server((LOOPBACK, 0), block=False, evt_handlers=[(evt.EVT_C_FIND, find)])
+    try:
+        client = Peer(server.server_address[1], "ODD").by_dimse("date-range")
+        with pytest.raises(ArchiveUnavailable, match="0xC001"):
+            client.find_studies(wanted("P1"), TODAY)
+    finally:
+        server.shutdown()
+
+
+def test_days_with_more_answers_than_an_archive_gives_are_asked_for_apart(
+    simulated: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that its limit is reached (0xB001): halves, until it no longer does, or a day is left."""
+    asked: list[str] = []
+
+    def limited(self, query, model):  # type: ignore[no-untyped-def]
+        asked.append(str(query.StudyDate))
+        first = int(asked[-1][:8])
+        status, answer = Dataset(), Dataset()
+        status.Status, answer.StudyInstanceUID = 0xFF00, f"1.2.{first}"
+        yield status, answer
+        end = Dataset()
+        end.Status = 0xB001 if first == 20261101 else 0x0000
+        yield end, None
+
+    monkeypatch.setattr(Association, "send_c_find", limited)
+    found = simulated.by_dimse("date-range").find_period(date(2026, 11, 1), date(2026, 11, 4))
+    assert asked == [
+        "20261101-20261104", "20261101-20261102", "20261101-20261101", "20261102-20261102",
+        "20261103-20261104",
+    ]  # fmt: skip
+    assert [study.study_instance_uid for study in found] == ["1.2.20261101", "1.2.20261102", "1.2.20261103"]
 
 
 @pytest.mark.parametrize("name", ["orthanc", "dcmqrscp", "simulated"])

@@ -177,9 +177,12 @@ host = "{LOOPBACK}"
 port = {archive.port}
 ae_title = "{archive.ae_title}"
 
-[ehr]
+[[destinations]]
+kind = "mllp"
+name = "ehr"
 host = "{LOOPBACK}"
 port = {ehr_port}
+takes = ["results"]
 """
     )
 

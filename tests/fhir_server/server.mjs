@@ -1,6 +1,10 @@
 // A FHIR R4 server for tests: Medplum's router and repository behind node's HTTP server, on 127.0.0.1.
-// Prints its port. `POST /$fail?how=500|429|drop` makes the next transaction fail that way; `drop` writes
-// it, and closes the connection before the answer. `POST /$clear` empties the server.
+// Prints its port. What a test can order for the next transactions, one each, in the order it was ordered:
+//   POST /$next?how=409|412|422|429|500  answered so, with the body as OperationOutcome and Retry-After from `after`
+//   POST /$next?how=drop                 written, and the connection closed before the answer
+//   POST /$next?how=hang                 written, and never answered
+//   POST /$next?how=meanwhile            the resource in the body is put first, as by somebody else
+// `POST /$clear` empties the server; `GET /$transactions` tells the sizes of those that were written since.
 import { createServer } from 'node:http';
 
 import { badRequest, getStatus } from '@medplum/core';
@@ -10,19 +14,14 @@ import { Repository } from './repository.mjs';
 
 const router = new FhirRouter();
 const repository = new Repository();
-let failure = null;
+let ordered = [];
+let written = [];
 
-async function answer(request) {
-  let body;
-  try {
-    body = request.method === 'GET' ? undefined : JSON.parse(await text(request));
-  } catch {
-    return [badRequest('Invalid JSON')];
-  }
+async function answer(method, url, headers, body) {
   return router.handleRequest(
     {
-      method: request.method, url: request.url.replace(/^\/(?=\?|$)/, ''), pathname: '', params: {}, query: {},
-      headers: request.headers, body, config: { transactions: true },
+      method, url: url.replace(/^\/(?=\?|$)/, ''), pathname: '', params: {}, query: {}, headers, body,
+      config: { transactions: true },
     },
     repository,
   );
@@ -34,31 +33,50 @@ async function text(request) {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function control(url) {
-  if (url.pathname === '/$fail') failure = url.searchParams.get('how');
-  if (url.pathname === '/$clear') repository.clear();
+function control(url, body, response) {
+  if (url.pathname === '/$next') ordered.push({ how: url.searchParams.get('how'), after: url.searchParams.get('after'), body });
+  if (url.pathname === '/$clear') {
+    repository.clear();
+    ordered = [];
+    written = [];
+  }
+  response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(written));
+}
+
+function respond(response, status, body, headers = {}) {
+  response.writeHead(status, { 'Content-Type': 'application/fhir+json', ...headers });
+  response.end(JSON.stringify(body));
 }
 
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, 'http://127.0.0.1');
+  const content = await text(request);
+  let body;
+  try {
+    body = content === '' ? undefined : JSON.parse(content);
+  } catch {
+    respond(response, 400, badRequest('Invalid JSON'));
+    return;
+  }
   if (url.pathname.startsWith('/$')) {
-    control(url);
-    response.writeHead(204).end();
+    control(url, body, response);
     return;
   }
-  const how = url.pathname === '/' ? failure : null;
-  if (how) failure = null;
-  if (how && how !== 'drop') {
-    response.writeHead(Number(how)).end();
+  const transaction = body?.type === 'transaction';
+  const { how, after, body: told } = (transaction && ordered.shift()) || {};
+  if (/^\d+$/.test(how)) {
+    respond(response, Number(how), told, after ? { 'Retry-After': after } : {});
     return;
   }
-  const [outcome, resource] = await answer(request);
+  if (how === 'meanwhile') await repository.updateResource(told);
+  const [outcome, resource] = await answer(request.method, request.url, request.headers, body);
+  if (transaction && getStatus(outcome) === 200) written.push(body.entry.length);
+  if (how === 'hang') return;
   if (how === 'drop') {
     request.socket.destroy();
     return;
   }
-  response.writeHead(getStatus(outcome), { 'Content-Type': 'application/fhir+json' });
-  response.end(JSON.stringify(resource ?? outcome));
+  respond(response, getStatus(outcome), resource ?? outcome);
 });
 
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));

@@ -4,7 +4,13 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from mappings.fhir.identifiers import identifier, order_identifiers, search_by_identifier, system_uri
+from mappings.fhir.identifiers import (
+    identifier,
+    order_identifiers,
+    own_identifier,
+    search_by_identifier,
+    system_uri,
+)
 from radflow.model import Identifier
 from tests.builders import an_order
 
@@ -35,6 +41,11 @@ def test_only_the_numbers_that_the_order_has() -> None:
     """An order without a filler order number has placer and accession number."""
     given = order_identifiers(an_order(), "urn:x")
     assert [one["type"]["coding"][0]["code"] for one in given] == ["PLAC", "ACSN"]
+
+
+def test_our_own_names_have_nothing_in_them_that_separates_tokens() -> None:
+    """A server that does not understand escapes in a search finds them all the same."""
+    assert own_identifier("x", "a|b,c$d%e\\f\x00", "urn:r")["value"] == "a%7Cb%2Cc%24d%25e%5Cf"
 
 
 def test_the_url_escapes_what_separates_tokens() -> None:

@@ -1,0 +1,84 @@
+"""A FHIR server over TLS: who vouches for it, and who we are."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from radflow.connectors.fhir import FhirUnavailable
+from radflow.connectors.tls import server_context
+from radflow.settings import LOOPBACK
+from radflow.settings.tls import ClientTls
+from tests.certificates import Certificates
+from tests.fhir_publishing import at, publish
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates.made_in(tmp_path_factory.mktemp("certificates"))
+
+
+class Busy(BaseHTTPRequestHandler):
+    """Whoever gets through is told so."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
+        pass
+
+
+@pytest.fixture(scope="module", params=["server", "named"])
+def served(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[tuple[str, str]]:
+    """URL of a server that asks for client certificates, and the name in its own."""
+    context = server_context(certificates.server(request.param, client_certificates=True))
+    assert isinstance(context, ssl.SSLContext)
+    http = HTTPServer((LOOPBACK, 0), Busy)
+    http.socket = context.wrap_socket(http.socket, server_side=True)
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield (
+        f"https://{LOOPBACK}:{http.server_port}",
+        "" if request.param == "server" else "receiver.hospital.example",
+    )
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+def failure(url: str, tls: ClientTls | None) -> str:
+    with pytest.raises(FhirUnavailable) as error:
+        publish(at(url, tls=tls.model_dump() if tls else None, timeout_seconds=5))
+    return str(error.value)
+
+
+def test_a_server_that_knows_us(served: tuple[str, str], certificates: Certificates) -> None:
+    """Its authority is trusted, its name is the one we expect, and our certificate is shown."""
+    url, name = served
+    assert "503" in failure(url, certificates.client("client", server_name=name))
+
+
+@pytest.mark.parametrize("who", ["", "stranger"])
+def test_without_the_right_certificate(
+    who: str, served: tuple[str, str], certificates: Certificates, tmp_path: Path
+) -> None:
+    """No certificate, or that of a stranger: we do not get through."""
+    url, name = served
+    assert "503" not in failure(url, certificates.client(who, server_name=name))
+
+
+def test_a_server_that_nobody_vouches_for(served: tuple[str, str]) -> None:
+    """The system's authorities do not know it: nothing is sent."""
+    assert "ConnectError" in failure(served[0], None)
+
+
+def test_a_server_of_another_name(served: tuple[str, str], certificates: Certificates) -> None:
+    """A certificate for another name is none for this server."""
+    assert "ConnectError" in failure(served[0], certificates.client("client", server_name="other.example"))
