@@ -23,6 +23,6 @@ def set_up_logging() -> None:
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings().log_level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        # Standard error as it is at that moment: who runs a command in-process may have replaced it.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )

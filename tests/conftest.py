@@ -22,6 +22,10 @@ def now() -> datetime:
     return NOW
 
 
+on_sqlite_alone = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+"""For what takes long and is not about the database; what it does there is tested on both elsewhere."""
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty, migrated store; each test that takes it runs on SQLite and on PostgreSQL."""

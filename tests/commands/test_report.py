@@ -17,6 +17,7 @@ from radflow.settings import settings
 from radflow.store import orders
 from radflow.store.engine import Store
 from tests.builders import an_order
+from tests.conftest import on_sqlite_alone
 
 LIMITS = """
 [[turnaround]]
@@ -125,6 +126,7 @@ def test_an_unknown_site_is_named() -> None:
     assert "elsewhere" in answer.output
 
 
+@on_sqlite_alone
 def test_the_flow_shows_it(tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Artifacts for the UI, and the page on disk."""
     monkeypatch.setenv("RADFLOW_HOME", str(tmp_path))

@@ -37,6 +37,7 @@ from radflow.store.tables import Backfill, BackfillItem, HistoricStudyRow, Order
 from tasks.backfill import KINDS, ImportStudies, Pace, RebuildWarehouse, Remap, RepublishFhir
 from tests.builders_inbox import arrival
 from tests.builders_result import a_full_order, a_report, a_study
+from tests.conftest import on_sqlite_alone
 from tests.hl7_builders import an_orm, order_named
 
 FIRST = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -121,6 +122,7 @@ rebuild_warehouse(RebuildWarehouse(site="main"), Pace(concurrency=1, chunk=1))
 """
 
 
+@on_sqlite_alone
 def test_a_killed_backfill_goes_on_where_it_was(
     store: Store, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +179,7 @@ def test_what_has_failed_is_tried_again(
     assert done == ["2026-11-02"]
 
 
+@on_sqlite_alone
 def test_dask_and_threads_write_the_same(
     store: Store, warehouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

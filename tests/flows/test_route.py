@@ -11,6 +11,7 @@ import pytest
 import structlog
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.testing.utilities import prefect_test_harness
 from typer.testing import CliRunner
 
@@ -121,8 +122,10 @@ def worklisted(store: Store, now: datetime) -> str:
 def artifact(key: str) -> Any:
     """What the Prefect UI shows under this key."""
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
-        return found[-1].data
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), sort=ArtifactSort.CREATED_DESC
+        )
+        return found[0].data
 
 
 def test_studies_that_are_found_go_where_the_route_leads(

@@ -23,6 +23,7 @@ from radflow.store.engine import Store
 from radflow.store.tables import ArchiveState, OrderRow
 from tests import peers
 from tests.builders import an_order
+from tests.conftest import on_sqlite_alone
 from tests.finding import Rounds, a_study, rounds
 
 KEY = an_order().key
@@ -185,6 +186,7 @@ end
 """
 
 
+@on_sqlite_alone
 def test_orthanc_tells_us(store: Store, now: datetime, tmp_path: Path) -> None:
     """A real Orthanc with the script of docs/archives.md: stored there by DIMSE, acquired here, no sweep."""
     order = an_order()

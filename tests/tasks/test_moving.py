@@ -23,6 +23,7 @@ from radflow.store.tables import TransferRow
 from radflow.store.transfers import TransferState
 from tasks.moving import Mover
 from tests import images, peers
+from tests.conftest import on_sqlite_alone
 
 STUDIES, INSTANCES = 40, 3
 
@@ -162,6 +163,7 @@ def test_what_is_there_is_not_sent_again(
         assert [(row.state, row.expected, row.sent) for row in ledger(store)] == [("done", 3, sent)]
 
 
+@on_sqlite_alone
 def test_a_mover_that_is_killed(archives: Archives, store: Store, tmp_path: Path, now: datetime) -> None:
     """Half-way, by SIGKILL: another one goes on, when the lease is over. Everything is there once."""
     del now  # the process that is killed has a clock of its own
