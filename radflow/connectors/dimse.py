@@ -1,7 +1,7 @@
 """An archive asked by C-FIND in the Study Root model (PS3.4 §C.6.2)."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from pydicom import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom import AE, build_context, evt
+from pynetdicom import build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as StudyRootFind  # type: ignore[attr-defined]
@@ -24,8 +24,9 @@ from mappings.dicom.studies import (
     STUDY_KEYS,
 )
 from radflow.connectors import c_get
+from radflow.connectors.association import NothingAccepted, associated
 from radflow.connectors.c_get import Getter
-from radflow.connectors.dicom import keep_patients_out_of_the_log, send_at_once, tls_arguments
+from radflow.connectors.dicom import keep_patients_out_of_the_log
 from radflow.connectors.instances import LARGEST_INSTANCE
 from radflow.connectors.wanted import (
     ECHO_SECONDS,
@@ -53,10 +54,6 @@ _FIND = build_context(StudyRootFind, ImplicitVRLittleEndian)
 _ECHO = build_context(Verification, ImplicitVRLittleEndian)
 _CONNECTS_WITHIN = 10.0
 """Seconds: a host that is away is known to be so before a slow archive has answered."""
-
-
-class _NothingAccepted(ArchiveUnavailable):
-    """The archive is there, and knows nothing of what the association is for."""
 
 
 class DimseClient:
@@ -149,40 +146,19 @@ class DimseClient:
         try:
             with self._association(c_get.contexts(), c_get.roles(), getter.handlers()) as association:
                 return getter.get(association, study, series)
-        except _NothingAccepted as error:
+        except NothingAccepted as error:
             raise c_get.no_c_get(self._archive.name) from error
 
-    @contextmanager
     def _association(
         self,
         contexts: Sequence[PresentationContext] = (_FIND,),
         roles: Sequence[Any] = (),
-        handlers: Sequence[tuple[evt.EventType, Any]] = (),
+        handlers: Sequence[evt.EventHandlerType] = (),
         within: float | None = None,
-    ) -> Iterator[Association]:
-        archive = self._archive
-        seconds = min(within or archive.timeout_seconds, archive.timeout_seconds)
-        ae = AE(archive.calling_ae_title)
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = seconds
-        ae.connection_timeout = min(seconds, _CONNECTS_WITHIN)
-        ae.requested_contexts = list(contexts)
-        association = ae.associate(
-            archive.host,
-            archive.port,
-            ae_title=archive.ae_title,
-            ext_neg=list(roles),
-            evt_handlers=[(evt.EVT_CONN_OPEN, send_at_once), *handlers],
-            tls_args=tls_arguments(archive.tls, archive.host),
+    ) -> AbstractContextManager[Association]:
+        return associated(
+            self._archive, contexts, roles, handlers, seconds=within, connects_within=_CONNECTS_WITHIN
         )
-        if not association.is_established:
-            failure = _NothingAccepted if association.rejected_contexts else ArchiveUnavailable
-            raise failure(f"archive {archive.name}: no association with {archive.ae_title}")
-        try:
-            yield association
-        except BaseException:
-            association.abort()
-            raise
-        association.release()
 
     def _find(
         self, association: Association, level: str, keys: Sequence[str], where: dict[str, Any]

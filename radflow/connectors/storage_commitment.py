@@ -6,14 +6,14 @@ from collections.abc import Callable
 import structlog
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
+from pynetdicom import build_context, evt
 from pynetdicom.events import Event
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )
 
-from radflow.connectors.dicom import keep_patients_out_of_the_log, send_at_once, tls_arguments
+from radflow.connectors.association import NothingAccepted, associated
 from radflow.connectors.errors import Refused
 from radflow.connectors.wanted import ArchiveUnavailable
 from radflow.settings import DimseArchive
@@ -25,6 +25,7 @@ Heard = Callable[[Dataset], None]
 
 REQUEST_STORAGE_COMMITMENT = 1
 """Action Type ID (§J.3.2.1)."""
+_CONTEXT = build_context(StorageCommitmentPushModel, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 _SUCCESS = 0x0000
 _PROCESSING_FAILURE = 0x0110
 _NEVER = frozenset({0x0118, 0x0119, 0x0122, 0x0123, 0x0124, 0x0211})
@@ -46,37 +47,21 @@ def ask_for_commitment(archive: DimseArchive, request: Dataset, heard: Heard) ->
         ArchiveUnavailable: the archive does not answer, or cannot do it now.
         Refused: it does not do it at all.
     """
-    keep_patients_out_of_the_log()
     reported = threading.Event()
-    ae = AE(archive.calling_ae_title)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = archive.timeout_seconds
-    ae.connection_timeout = archive.timeout_seconds
-    ae.add_requested_context(StorageCommitmentPushModel, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    association = ae.associate(
-        archive.host,
-        archive.port,
-        ae_title=archive.ae_title,
-        evt_handlers=[
-            (evt.EVT_CONN_OPEN, send_at_once),
-            (evt.EVT_N_EVENT_REPORT, _reported, [heard, reported]),
-        ],
-        tls_args=tls_arguments(archive.tls, archive.host),
-    )
-    if not association.is_established:
-        if association.rejected_contexts:
-            raise Refused(f"archive {archive.name} does not offer storage commitment")
-        raise ArchiveUnavailable(f"archive {archive.name}: no association with {archive.ae_title}")
+    handlers = [(evt.EVT_N_EVENT_REPORT, _reported, [heard, reported])]
     try:
-        answer, _ = association.send_n_action(
-            request,
-            REQUEST_STORAGE_COMMITMENT,
-            StorageCommitmentPushModel,
-            StorageCommitmentPushModelInstance,
-        )
-        _check(archive, answer)
-        return reported.wait(archive.commitment_seconds)
-    finally:
-        association.release()
+        with associated(archive, [_CONTEXT], handlers=handlers) as association:
+            answer, _ = association.send_n_action(
+                request,
+                REQUEST_STORAGE_COMMITMENT,
+                StorageCommitmentPushModel,
+                StorageCommitmentPushModelInstance,
+            )
+            came = answer.get("Status") == _SUCCESS and reported.wait(archive.commitment_seconds)
+    except NothingAccepted:
+        raise Refused(f"archive {archive.name} does not offer storage commitment") from None
+    _check(archive, answer)
+    return came
 
 
 def _check(archive: DimseArchive, answer: Dataset) -> None:

@@ -9,10 +9,10 @@ from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import build_context, build_role, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as StudyRootGet  # type: ignore[attr-defined]
 
+from radflow.connectors.association import NothingAccepted, associated
 from radflow.connectors.errors import Refused
-from radflow.connectors.transfer.association import NothingAccepted, associated, last_status
 from radflow.connectors.transfer.instances import Fetched, Listed, Outcome, by_series, missing
-from radflow.connectors.transfer.statuses import retrieval_reason
+from radflow.connectors.transfer.statuses import last_status, retrieval_reason
 from radflow.connectors.transfer.storing import Basket
 from radflow.connectors.transfer.syntaxes import taking
 from radflow.settings import DimseArchive

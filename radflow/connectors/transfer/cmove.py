@@ -11,12 +11,12 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove as StudyRootMove  # type: ignore[attr-defined]
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from radflow.connectors.association import NothingAccepted, associated
 from radflow.connectors.dicom import send_at_once
 from radflow.connectors.errors import Refused, Unavailable
-from radflow.connectors.transfer.association import NothingAccepted, associated, last_status
 from radflow.connectors.transfer.cget import image_query
 from radflow.connectors.transfer.instances import Fetched, Listed, Outcome, by_series, missing
-from radflow.connectors.transfer.statuses import retrieval_reason
+from radflow.connectors.transfer.statuses import last_status, retrieval_reason
 from radflow.connectors.transfer.storing import Basket
 from radflow.connectors.transfer.syntaxes import EVERY_SOP_CLASS, taking
 from radflow.settings import DimseArchive

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydicom import dcmread
 
-from radflow.connectors.transfer.association import NothingAccepted, associated
+from radflow.connectors.association import NothingAccepted, associated
 from radflow.connectors.transfer.instances import Fetched, Outcome
 from radflow.connectors.transfer.statuses import is_stored, is_temporary, words
 from radflow.connectors.transfer.syntaxes import NATIVE, sending

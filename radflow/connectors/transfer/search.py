@@ -12,7 +12,8 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as S
 
 from mappings.dicom import studies
 from mappings.dicom.studies import STUDY_KEYS
-from radflow.connectors.transfer.association import PENDING, SUCCESS, associated
+from radflow.connectors.association import associated
+from radflow.connectors.transfer.statuses import PENDING, SUCCESS
 from radflow.connectors.transfer.web import check_status, client_of, unavailable_when_broken
 from radflow.connectors.wanted import ArchiveUnavailable
 from radflow.model import Study

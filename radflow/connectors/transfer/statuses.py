@@ -1,6 +1,13 @@
 """What archives say to what they are sent and asked for, in words: statuses of DIMSE, reasons of STOW-RS."""
 
+from collections.abc import Sequence
 from typing import Any
+
+from radflow.connectors.wanted import ArchiveUnavailable
+
+# C-STORE, C-GET and C-MOVE: PS3.4 tables B.2-1, C.4-2, C.4-3.
+SUCCESS = 0x0000
+PENDING = 0xFF00
 
 _WARNINGS = (0xB000, 0xB006, 0xB007)
 """Stored all the same: coerced, elements discarded, dataset does not match (PS3.4 table B.2-1)."""
@@ -57,3 +64,15 @@ def retrieval_reason(what: str, status: Any) -> tuple[str, bool]:
     if code in (0, 0xB000):
         return f"{what}: the archive could not send it", True
     return f"{what}: {words(code)}", is_temporary(code)
+
+
+def last_status(archive: str, what: str, answers: Sequence[Any]) -> Any:
+    """The final answer of a C-GET or C-MOVE.
+
+    Raises:
+        ArchiveUnavailable: there is none: the association broke, or the archive is silent.
+    """
+    status = answers[-1] if answers else None
+    if status is None or "Status" not in status or status.Status == PENDING:
+        raise ArchiveUnavailable(f"archive {archive}: no answer to {what}")
+    return status

@@ -8,8 +8,8 @@ from pydicom.uid import UID
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from radflow.connectors.transfer.association import SUCCESS
 from radflow.connectors.transfer.instances import Fetched
+from radflow.connectors.transfer.statuses import SUCCESS
 
 
 class Basket:

@@ -1,4 +1,4 @@
-"""Associations with an archive for as long as a study is moved."""
+"""An association with an archive, as radflow opens one."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +12,6 @@ from radflow.connectors.dicom import keep_patients_out_of_the_log, send_at_once,
 from radflow.connectors.wanted import ArchiveUnavailable
 from radflow.settings import DimseArchive
 
-# Statuses of C-STORE, C-GET and C-MOVE: PS3.4 tables B.2-1, C.4-2, C.4-3.
-SUCCESS = 0x0000
-PENDING = 0xFF00
-
 
 class NothingAccepted(ArchiveUnavailable):
     """The archive is there, and takes nothing of what the association is for."""
@@ -26,9 +22,16 @@ def associated(
     archive: DimseArchive,
     contexts: Sequence[PresentationContext],
     roles: Sequence[Any] = (),
-    handlers: Sequence[tuple[evt.EventType, Any]] = (),
+    handlers: Sequence[evt.EventHandlerType] = (),
+    *,
+    seconds: float | None = None,
+    connects_within: float | None = None,
 ) -> Iterator[Association]:
     """An association that is released at the end, and aborted on an exception.
+
+    Args:
+        seconds: how long an answer may take, where the archive has less time than its settings give it.
+        connects_within: seconds for the connection itself; None: as for an answer.
 
     Raises:
         ArchiveUnavailable: there is none to be had.
@@ -36,8 +39,9 @@ def associated(
     """
     keep_patients_out_of_the_log()
     ae = AE(archive.calling_ae_title)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = archive.timeout_seconds
-    ae.connection_timeout = archive.timeout_seconds
+    seconds = min(seconds or archive.timeout_seconds, archive.timeout_seconds)
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = seconds
+    ae.connection_timeout = min(seconds, connects_within or seconds)
     ae.requested_contexts = list(contexts)
     association = ae.associate(
         archive.host,
@@ -56,15 +60,3 @@ def associated(
         association.abort()
         raise
     association.release()
-
-
-def last_status(archive: str, what: str, answers: Sequence[Any]) -> Any:
-    """The final answer of a C-GET or C-MOVE.
-
-    Raises:
-        ArchiveUnavailable: there is none: the association broke, or the archive is silent.
-    """
-    status = answers[-1] if answers else None
-    if status is None or "Status" not in status or status.Status == PENDING:
-        raise ArchiveUnavailable(f"archive {archive}: no answer to {what}")
-    return status
