@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from radflow.connectors.archive import ArchiveClient, ArchiveUnavailable
 from radflow.model import Study
@@ -59,6 +59,18 @@ class Report:
         return "\n".join(f"{key} = {json.dumps(value)}" for key, value in self.lines.items())
 
 
+class Prober(ArchiveClient, Protocol):
+    """A client that asks more freely than a sweep does."""
+
+    def uids_by_uid(self, uids: Sequence[str]) -> list[str]:
+        """Study Instance UIDs of what a list of them finds."""
+        ...
+
+    def accessions_by_accession(self, numbers: Sequence[str]) -> list[str]:
+        """Accession numbers of what a list of them finds."""
+        ...
+
+
 def examples_of(client: ArchiveClient, today: date) -> list[Study]:
     """Two or more studies of the archive, the newest it has; fewer where it has no more.
 
@@ -72,6 +84,20 @@ def examples_of(client: ArchiveClient, today: date) -> list[Study]:
             break
     # The smallest are counted fastest.
     return sorted(found, key=lambda study: study.number_of_instances or 0)[:50]
+
+
+def check_ways(
+    report: Report, client: Prober, examples: Sequence[Study], lengths: Sequence[int], present: str
+) -> None:
+    """In which ways all that is waited for can be asked for at once, and how long a list may be."""
+    check_dates(report, client, examples)
+    uids = [study.study_instance_uid for study in examples]
+    lists = check_list(report, "uid-list", client.uids_by_uid, uids)
+    accessions = [study.accession_number for study in examples]
+    check_list(report, "accession-list", client.accessions_by_accession, accessions)
+    report.lines["find_by"] = find_by(report, present)
+    if lists and (longest := longest_list(client.uids_by_uid, uids[0], lengths)):
+        report.lines["longest_list"] = longest
 
 
 def check_dates(report: Report, client: ArchiveClient, examples: Sequence[Study]) -> bool:

@@ -35,14 +35,7 @@ def probe_dimse(archive: DimseArchive, zone: ZoneInfo, today: date) -> Report:
         report.add("find", "no", str(error))
         return report
     report.add("find", "yes", f"{len(examples)} studies to try with")
-    checks.check_dates(report, client, examples)
-    uids = [study.study_instance_uid for study in examples]
-    lists = checks.check_list(report, "uid-list", client.uids_by_uid, uids)
-    accessions = [study.accession_number for study in examples]
-    checks.check_list(report, "accession-list", client.accessions_by_accession, accessions)
-    report.lines["find_by"] = checks.find_by(report, archive.find_by)
-    if lists and (longest := checks.longest_list(client.uids_by_uid, uids[0], _LENGTHS)):
-        report.lines["longest_list"] = longest
+    checks.check_ways(report, client, examples, _LENGTHS, archive.find_by)
     if examples:
         _try_one(report, client, examples[0])
     _retrieval(report, client)
