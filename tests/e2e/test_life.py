@@ -118,6 +118,8 @@ def test_a_receiver_that_says_no_parks_the_order_until_it_is_woken(hospital: Hos
         hospital.order(1, "PARK")
         (item,) = eventually(lambda: hospital.worklist("PARK"))
         hospital.acquire(item)
+        # A report that came before the sweep has found the images would make the order look for them.
+        eventually(lambda: hospital.all_in("PARK", 1, "acquired"))
         hospital.report([item])
         (row,) = eventually(lambda: [row for row in hospital.rows("PARK") if row.trouble and not row.leg])
         assert row.wake_at is None
