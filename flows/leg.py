@@ -7,10 +7,9 @@ from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
-from prefect import get_run_logger, suspend_flow_run
 from prefect.exceptions import Abort
 
-from flows.timeline import show
+from flows.runtime import PREFECT, Runtime
 from radflow.clock import utc_now
 from radflow.connectors.errors import Refused, Unavailable
 from radflow.order import FINISHED, Event, State
@@ -23,8 +22,9 @@ from tasks.waiting import Waiting
 class Leg:
     """Holds the order by a lease, which it renews while it lives. Only the holder may record a step."""
 
-    def __init__(self, order_key: str) -> None:
+    def __init__(self, order_key: str, runtime: Runtime = PREFECT) -> None:
         self.key = order_key
+        self._runtime = runtime
         self.id = f"leg-{uuid4().hex[:12]}"
         self._lease = timedelta(seconds=settings().leg_lease_seconds)
         self._over = threading.Event()
@@ -73,18 +73,18 @@ class Leg:
         A step that waits is not recorded: the order rests until it is nudged.
         """
         try:
-            detail = step(self.key)
+            detail = self._runtime.call(step, self.key)
         except Unavailable as error:
             self._failed(step.name, str(error), again=True, asked=error.retry_after)
         except Refused as error:
             self._failed(step.name, str(error), again=False)
         except Exception as error:
             # The text of an unforeseen error may hold patient data; its type does not.
-            get_run_logger().debug("step %s failed", step.name, exc_info=True)
+            self._runtime.log().debug("step %s failed", step.name, exc_info=True)
             self._failed(step.name, f"unforeseen {type(error).__name__}", again=True)
         else:
             if isinstance(detail, Waiting):
-                get_run_logger().info("%s of %s: %s", step.name, self.key, detail.reason)
+                self._runtime.log().info("%s of %s: %s", step.name, self.key, detail.reason)
                 self.rest(nudges=self._seen.nudges)
             else:
                 self.record(Event.STEP_COMPLETED, step=step.name, detail=detail)
@@ -109,11 +109,10 @@ class Leg:
             self._look()
             return
         self._over.set()
-        # A key of its own for each wait: Prefect skips a pause whose key it has seen before.
-        suspend_flow_run(timeout=None, key=self.id)
+        self._runtime.suspend(self.id)
 
     def _let_go(self, wake_at: datetime | None = None, nudges: int | None = None) -> bool:
-        show(self.key)
+        self._runtime.show(self.key)
         with store().write() as session:
             return orders.rest(
                 session, self.key, leg=self.id, revision=self._seen.progress.revision, now=utc_now(),
@@ -123,7 +122,7 @@ class Leg:
     def _failed(self, step: str, reason: str, *, again: bool, asked: timedelta = timedelta(0)) -> None:
         """`asked`: how long the other side asks to be left alone; heeded up to the longest pause."""
         self.record(Event.STEP_FAILED, step=step, detail={"reason": reason, "again": again})
-        get_run_logger().warning("%s of %s failed: %s", step, self.key, reason)
+        self._runtime.log().warning("%s of %s failed: %s", step, self.key, reason)
         self.rest(utc_now() + max(self._pause(), min(asked, self._longest)) if again else None)
 
     def _pause(self) -> timedelta:

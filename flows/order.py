@@ -49,7 +49,9 @@ LIFE: dict[State, Chapter] = {
     State.ACQUIRED: Chapter((tell_receivers,)),
     State.PRELIMINARY: Chapter(PUBLISHING, then=Event.PRELIMINARY_PUBLISHED),
     State.REPORTED: Chapter(PUBLISHING, then=Event.PUBLISHED),
+    State.WITHDRAWN: Chapter(PUBLISHING, then=Event.WITHDRAWAL_PUBLISHED),
     State.CANCELLED: Chapter((tell_receivers,)),
+    State.CLOSED: Chapter((tell_receivers,)),
 }
 """A state without a chapter waits for news. In each, a site's own tasks come after these steps."""
 
@@ -58,15 +60,20 @@ LIFE: dict[State, Chapter] = {
 def run_order(order_key: str) -> Any:
     """One leg of the order's life: everything that is due, then rest until there are news."""
     with Leg(order_key) as leg:
-        while True:
-            chapter = LIFE.get(leg.state, Chapter(()))
-            steps = (*chapter.steps, *prefetch_steps(leg.site, leg.state), *own_steps(leg.site, leg.state))
-            if step := leg.first_undone(steps):
-                leg.do(step)
-            elif chapter.then:
-                leg.record(chapter.then)
-            elif leg.finished:
-                break
-            else:
-                leg.rest()
+        live(leg)
         return Cancelled(message="Order cancelled") if leg.state is State.CANCELLED else None
+
+
+def live(leg: Leg) -> None:
+    """Do what is due until nothing is; returns when the order has come to its end."""
+    while True:
+        chapter = LIFE.get(leg.state, Chapter(()))
+        steps = (*chapter.steps, *prefetch_steps(leg.site, leg.state), *own_steps(leg.site, leg.state))
+        if step := leg.first_undone(steps):
+            leg.do(step)
+        elif chapter.then:
+            leg.record(chapter.then)
+        elif leg.finished:
+            return
+        else:
+            leg.rest()

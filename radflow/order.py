@@ -34,10 +34,14 @@ class State(StrEnum):
     """A preliminary report is being published."""
     REPORTED = "reported"
     """Images and report are there; the result is being published."""
+    WITHDRAWN = "withdrawn"
+    """The report was taken back; that is being published."""
     PUBLISHED = "published"
     """Every receiver has the result."""
     CANCELLED = "cancelled"
-    """Taken back before images existed."""
+    """Taken back by its placer: before images existed, or afterwards where the site discontinues then."""
+    CLOSED = "closed"
+    """Given up by a person, or expired by the site's limit. Late facts open it again."""
 
 
 class Event(StrEnum):
@@ -48,6 +52,18 @@ class Event(StrEnum):
     ORDER_CANCELLED = "order-cancelled"
     ORDER_HELD = "order-held"
     ORDER_RELEASED = "order-released"
+    ORDER_DISCONTINUED = "order-discontinued"
+    """Taken back though a modality has begun or images exist; only where the site says so (ORC-1 CA, DC)."""
+    ORDER_CLOSED = "order-closed"
+    """A person says that nothing more will come of it."""
+    ORDER_EXPIRED = "order-expired"
+    """Nothing has come of it for as long as the site waits."""
+    ORDER_OVERDUE = "order-overdue"
+    """It has been in a stage for longer than the site allows."""
+    OVERDUE_ENDED = "overdue-ended"
+    """It has left the stage in which it was overdue."""
+    REPUBLICATION_ASKED = "republication-asked"
+    """A person wants what is published made and sent anew."""
     NO_SHOW = "no-show"
     PATIENT_CHANGED = "patient-changed"
     """The patient's name, birth date, sex or identifiers are others now; the same person."""
@@ -71,8 +87,13 @@ class Event(StrEnum):
     STUDY_FOUND = "study-found"
     STUDY_CHANGED = "study-changed"
     """Images were added, or the study has moved or gone, after it was found."""
+    STUDY_UNLINKED = "study-unlinked"
+    """The only study of the order is not its own: a person, or a corrected worklist choice, says so."""
     PRELIMINARY_RECEIVED = "preliminary-received"
     REPORT_RECEIVED = "report-received"
+    REPORT_WITHDRAWN = "report-withdrawn"
+    """There is no report (any more): OBR-25 X, or every result of it D or W (OBX-11; HL7 table 0085)."""
+    WITHDRAWAL_PUBLISHED = "withdrawal-published"
     PRELIMINARY_PUBLISHED = "preliminary-published"
     PUBLISHED = "published"
     STEP_COMPLETED = "step-completed"
@@ -166,19 +187,90 @@ TRANSITIONS: dict[tuple[State | None, Event], State] = {
     (_S.PUBLISHED, _E.REPORT_RECEIVED): _S.REPORTED,
     (_S.PUBLISHED, _E.ORDER_CHANGED): _S.REPORTED,
 }
+# The report is taken back. What has been published of it is withdrawn; the images wait for another one.
+TRANSITIONS |= {
+    (state, _E.REPORT_WITHDRAWN): _S.WITHDRAWN
+    for state in (_S.ACQUIRED, _S.PRELIMINARY, _S.REPORTED, _S.PUBLISHED, _S.WITHDRAWN)
+}
+TRANSITIONS |= {
+    # Nothing of it has gone out: the order is where it was before the report, or never had one.
+    (_S.PRELIMINARY_WITHOUT_IMAGES, _E.REPORT_WITHDRAWN): _S.RECEIVED,
+    (_S.REPORTED_WITHOUT_IMAGES, _E.REPORT_WITHDRAWN): _S.RECEIVED,
+    (_S.RECEIVED, _E.REPORT_WITHDRAWN): _S.RECEIVED,
+    (_S.WORKLISTED, _E.REPORT_WITHDRAWN): _S.WORKLISTED,
+    (_S.HELD, _E.REPORT_WITHDRAWN): _S.HELD,
+    (_S.STARTED, _E.REPORT_WITHDRAWN): _S.STARTED,
+    (_S.CANCELLED, _E.REPORT_WITHDRAWN): _S.CANCELLED,
+    (_S.CLOSED, _E.REPORT_WITHDRAWN): _S.CLOSED,
+    (_S.WITHDRAWN, _E.WITHDRAWAL_PUBLISHED): _S.ACQUIRED,
+    (_S.WITHDRAWN, _E.PRELIMINARY_RECEIVED): _S.PRELIMINARY,
+    (_S.WITHDRAWN, _E.REPORT_RECEIVED): _S.REPORTED,
+    (_S.WITHDRAWN, _E.ORDER_CHANGED): _S.WITHDRAWN,
+    (_S.WITHDRAWN, _E.STUDY_CHANGED): _S.WITHDRAWN,
+}
+# The study was another order's (wrong worklist entry picked): its images are waited for anew.
+TRANSITIONS |= {
+    (_S.ACQUIRED, _E.STUDY_UNLINKED): _S.RECEIVED,
+    (_S.WITHDRAWN, _E.STUDY_UNLINKED): _S.RECEIVED,
+    (_S.PRELIMINARY, _E.STUDY_UNLINKED): _S.PRELIMINARY_WITHOUT_IMAGES,
+    (_S.REPORTED, _E.STUDY_UNLINKED): _S.REPORTED_WITHOUT_IMAGES,
+    (_S.PUBLISHED, _E.STUDY_UNLINKED): _S.REPORTED_WITHOUT_IMAGES,
+}
+# Taken back late, where the site discontinues then. What is published stays: it can only be withdrawn.
+TRANSITIONS |= {
+    (state, _E.ORDER_DISCONTINUED): _S.CANCELLED
+    for state in State
+    if state not in (_S.PUBLISHED, _S.CANCELLED)
+}
+# Given up. A fact that comes late opens the order again, as if it had been waiting.
+TRANSITIONS |= {
+    (state, event): _S.CLOSED
+    for state in State
+    if state not in (_S.PUBLISHED, _S.CANCELLED, _S.CLOSED)
+    for event in (_E.ORDER_CLOSED, _E.ORDER_EXPIRED)
+}
+TRANSITIONS |= {
+    (_S.CLOSED, _E.ORDER_CHANGED): _S.RECEIVED,
+    (_S.CLOSED, _E.ORDER_RELEASED): _S.RECEIVED,
+    (_S.CLOSED, _E.ORDER_CANCELLED): _S.CANCELLED,
+    (_S.CLOSED, _E.STEP_STARTED): _S.STARTED,
+    (_S.CLOSED, _E.ACQUISITION_COMPLETED): _S.STARTED,
+    (_S.CLOSED, _E.INSTANCES_AVAILABLE): _S.STARTED,
+    (_S.CLOSED, _E.STUDY_FOUND): _S.ACQUIRED,
+    (_S.CLOSED, _E.PRELIMINARY_RECEIVED): _S.PRELIMINARY_WITHOUT_IMAGES,
+    (_S.CLOSED, _E.REPORT_RECEIVED): _S.REPORTED_WITHOUT_IMAGES,
+}
+# A person wants it all published once more.
+TRANSITIONS |= {
+    (_S.PUBLISHED, _E.REPUBLICATION_ASKED): _S.REPORTED,
+    (_S.PRELIMINARY, _E.REPUBLICATION_ASKED): _S.PRELIMINARY,
+    (_S.REPORTED, _E.REPUBLICATION_ASKED): _S.REPORTED,
+    (_S.WITHDRAWN, _E.REPUBLICATION_ASKED): _S.WITHDRAWN,
+}
 # Patient Information Reconciliation (RAD-12): worklist and published results are made anew.
 TRANSITIONS |= {
     (state, event): {_S.WORKLISTED: _S.RECEIVED, _S.PUBLISHED: _S.REPORTED}.get(state, state)
     for state in State
     for event in (Event.PATIENT_CHANGED, Event.PATIENT_MERGED)
 }
-# The receivers of a cancelled order are told so.
-TRANSITIONS |= {(_S.CANCELLED, event): _S.CANCELLED for event in (_E.STEP_COMPLETED, _E.STEP_FAILED)}
+# The receivers of a cancelled or closed order are told so.
+TRANSITIONS |= {
+    (state, event): state
+    for state in (_S.CANCELLED, _S.CLOSED)
+    for event in (_E.STEP_COMPLETED, _E.STEP_FAILED)
+}
+# How long it takes is noted, and moves nothing.
+TRANSITIONS |= {(state, _E.OVERDUE_ENDED): state for state in State}
+TRANSITIONS |= {
+    (state, _E.ORDER_OVERDUE): state
+    for state in State
+    if state not in (_S.PUBLISHED, _S.CANCELLED, _S.CLOSED)
+}
 # Work on an open order, and a person's nudge, never move it by themselves.
 TRANSITIONS |= {
     (state, event): state
     for state in State
-    if state not in (State.PUBLISHED, State.CANCELLED)
+    if state not in (State.PUBLISHED, State.CANCELLED, State.CLOSED)
     for event in (Event.STEP_COMPLETED, Event.STEP_FAILED, Event.WOKEN_BY_HAND)
 }
 
@@ -201,7 +293,7 @@ TRANSITIONS |= {
     (state, event): TRANSITIONS.get((state, event), state) for state in State for event in ACQUISITION_EVENTS
 }
 
-FINISHED = frozenset({State.PUBLISHED, State.CANCELLED})
+FINISHED = frozenset({State.PUBLISHED, State.CANCELLED, State.CLOSED})
 """Nothing more is due; an order here never wakes unless new facts reopen it."""
 
 AWAITING_IMAGES = frozenset(
@@ -219,14 +311,22 @@ AWAITING_IMAGES = frozenset(
 ON_WORKLIST = frozenset({State.RECEIVED, State.WORKLISTED, State.STARTED})
 """A worklist item survives only in these states (RECEIVED again: it is about to be replaced)."""
 
-BUSY = frozenset({State.RECEIVED, State.PRELIMINARY, State.REPORTED})
+BUSY = frozenset({State.RECEIVED, State.PRELIMINARY, State.REPORTED, State.WITHDRAWN})
 """States in which a worklist item or a result is made. In every other one an order waits, or is finished."""
 
 SHOWS_PATIENT = BUSY | {State.STARTED}
 """States in which what shows the patient is made anew; of a started order, the steps still to be done."""
 
-WORK_EVENTS = frozenset({Event.STEP_COMPLETED, Event.STEP_FAILED, Event.WOKEN_BY_HAND})
-"""Events of the work itself. Every other event is news and starts the chapter's steps afresh."""
+WORK_EVENTS = frozenset(
+    {
+        Event.STEP_COMPLETED,
+        Event.STEP_FAILED,
+        Event.WOKEN_BY_HAND,
+        Event.ORDER_OVERDUE,
+        Event.OVERDUE_ENDED,
+    }
+)
+"""Events of the work itself, and of how long it takes. All others are news and start the steps afresh."""
 
 PATIENT_EVENTS = frozenset({Event.PATIENT_CHANGED, Event.PATIENT_MERGED})
 """News of the patient. They come in storms, and wake an order only where what shows them is made anew."""
@@ -259,7 +359,8 @@ class Progress:
     def only_notes(self, event: Event) -> bool:
         """Whether the event is no news for an order here: it starts no step afresh and wakes nobody."""
         late = event in ACQUISITION_EVENTS and self.state not in AWAITING_IMAGES
-        return event in WORK_EVENTS or late
+        moves = TRANSITIONS.get((self.state, event), self.state) is not self.state
+        return event in WORK_EVENTS or (late and not moves)
 
 
 def order_key(site: str, assigner: str, order_number: str) -> str:

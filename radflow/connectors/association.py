@@ -9,6 +9,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
 from radflow.connectors.dicom import keep_patients_out_of_the_log, send_at_once, tls_arguments
+from radflow.connectors.reactor_gate import release
 from radflow.connectors.wanted import ArchiveUnavailable
 from radflow.settings import DimseArchive
 
@@ -59,4 +60,4 @@ def associated(
     except BaseException:
         association.abort()
         raise
-    association.release()
+    release(association)

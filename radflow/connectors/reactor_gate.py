@@ -10,6 +10,8 @@ or a worklist entry that exists is not found, or the last response never comes.
 import threading
 import time
 
+from pynetdicom.association import Association
+
 _LOOK_AGAIN_SECONDS = 0.0005
 
 
@@ -43,3 +45,15 @@ class ReactorGate(threading.Event):
     def _runs_elsewhere(self) -> bool:
         other = self._reactor.is_alive() and threading.current_thread() is not self._reactor
         return other and not self._stands_here
+
+
+def release(association: Association) -> None:
+    """Release an association whose reactor has a gate (PS3.8 §7.2).
+
+    As `Association.release`, but for its wait for a flag that says whether the reactor is paused: the
+    thread in which pynetdicom serves an N-EVENT-REPORT resets it when it is done, and the wait has no end.
+    """
+    if association.is_established:
+        association._reactor_checkpoint.clear()
+        association.acse.negotiate_release()
+        association._reactor_checkpoint.set()

@@ -8,7 +8,7 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as StudyRootFind  # type: ignore[attr-defined]
 
 from radflow.connectors.dicom import send_at_once
-from radflow.connectors.reactor_gate import ReactorGate
+from radflow.connectors.reactor_gate import ReactorGate, release
 from radflow.settings import LOOPBACK
 from radflow.simulators.archive import SimulatedArchive
 
@@ -46,6 +46,21 @@ def test_a_question_waits_until_the_reactor_has_stopped(tmp_path: Path) -> None:
         assert not asking.is_alive()
         gate.set()
         association.release()
+
+
+def test_a_release_does_not_wait_for_a_flag_that_another_thread_has_reset(tmp_path: Path) -> None:
+    """pynetdicom serves an N-EVENT-REPORT in a thread that says "not paused" of a reactor that is."""
+    with SimulatedArchive(tmp_path) as archive:
+        ae = AE("ASKER")
+        ae.add_requested_context(StudyRootFind)
+        association = ae.associate(LOOPBACK, archive.port, evt_handlers=[(evt.EVT_CONN_OPEN, send_at_once)])
+        association._reactor_checkpoint.clear()
+        association._is_paused = False
+        releasing = threading.Thread(target=release, args=[association], daemon=True)
+        releasing.start()
+        releasing.join(10)
+        assert not releasing.is_alive()
+        assert association.is_released
 
 
 def _close(association: Association) -> None:
