@@ -49,14 +49,47 @@ def orders(count: int, now: datetime, prefix: str = "P") -> list[bytes]:
     return [order(f"{prefix}{number:05}", person, exam, now) for number, (person, exam) in pairs]
 
 
-def order(number: str, person: Person, exam: Exam, now: datetime, control: str = "NW") -> bytes:
-    """One ORM^O01 in HL7 v2.5.1: ORC-1 is `control`, ORC-2 the placer order number."""
-    at, what = f"{now:%Y%m%d%H%M%S}", f"{exam.code}^{exam.meaning}^L"
+def order(
+    number: str,
+    person: Person,
+    exam: Exam,
+    now: datetime,
+    control: str = "NW",
+    *,
+    scheduled: datetime | None = None,
+) -> bytes:
+    """One ORM^O01 in HL7 v2.5.1: ORC-1 is `control`, ORC-2 the placer order number.
+
+    Args:
+        scheduled: when it is to be made; None: now.
+    """
+    said, at = f"{now:%Y%m%d%H%M%S}", f"{scheduled or now:%Y%m%d%H%M%S}"
+    what = f"{exam.code}^{exam.meaning}^L"
     segments = (
-        rf"MSH|^~\&|EHR|HOSPITAL|RADFLOW||{at}||ORM^O01^ORM_O01|{number}{control}|P|2.5.1||||||UNICODE UTF-8",
-        f"PID|1||{person.number}^^^HOSPITAL^MR||{person.name}||{person.born}|{person.sex}",
+        _msh("ORM^O01^ORM_O01", f"{number}{control}", now),
+        _pid(person),
         "PV1|1|O|RAD^1^1|||||77^Fernández^Inés",
-        f"ORC|{control}|{number}^EHR|||||^^^{at}^^R||{at}|||42^Moreau^Élise",
+        f"ORC|{control}|{number}^EHR|||||^^^{at}^^R||{said}|||42^Moreau^Élise",
         f"OBR|1|{number}^EHR||{what}||||||||||||42^Moreau^Élise||||||||{exam.modality}|||^^^{at}^^R||||Check",
     )
     return "\r".join(segments).encode() + b"\r"
+
+
+def merge(person: Person, retired: str, now: datetime) -> bytes:
+    """An ADT^A40: the number `retired` was the person's too (MRG-1; IHE RAD-12)."""
+    segments = (
+        _msh("ADT^A40^ADT_A39", f"{retired}A40", now),
+        f"EVN||{now:%Y%m%d%H%M%S}",
+        _pid(person),
+        f"MRG|{retired}^^^HOSPITAL^MR",
+    )
+    return "\r".join(segments).encode() + b"\r"
+
+
+def _msh(kind: str, control_id: str, now: datetime) -> str:
+    at = f"{now:%Y%m%d%H%M%S}"
+    return rf"MSH|^~\&|EHR|HOSPITAL|RADFLOW||{at}||{kind}|{control_id}|P|2.5.1||||||UNICODE UTF-8"
+
+
+def _pid(person: Person) -> str:
+    return f"PID|1||{person.number}^^^HOSPITAL^MR||{person.name}||{person.born}|{person.sex}"

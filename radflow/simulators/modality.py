@@ -22,6 +22,7 @@ from pynetdicom.sop_class import ModalityWorklistInformationFind  # type: ignore
 
 from radflow.clock import utc_now
 from radflow.connectors.dicom import keep_patients_out_of_the_log, send_at_once
+from radflow.connectors.reactor_gate import release
 
 SERIES, INSTANCES = 2, 2
 """Series in a study, instances in a series."""
@@ -39,7 +40,7 @@ _KINDS: dict[str, tuple[UID, int]] = {
 _RETURN_KEYS = (
     "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "AccessionNumber",
     "ReferringPhysicianName", "StudyInstanceUID", "RequestedProcedureID", "RequestedProcedureDescription",
-    "RequestedProcedureCodeSequence",
+    "RequestedProcedureCodeSequence", "PlacerOrderNumberImagingServiceRequest",
 )  # fmt: skip
 _COPIED = _RETURN_KEYS[:8]
 """What a modality copies from the worklist into each image as it is (IHE RAD TF-2 appendix A)."""
@@ -76,9 +77,7 @@ def ask_worklist(
         setattr(step, keyword, None)
     query.ScheduledProcedureStepSequence = [step]
     found = []
-    with _association(
-        host, port, ae_title, calling_ae_title, [ModalityWorklistInformationFind]
-    ) as association:
+    with connected(host, port, ae_title, calling_ae_title, [ModalityWorklistInformationFind]) as association:
         for status, item in association.send_c_find(query, ModalityWorklistInformationFind):
             if status.get("Status") in (0xFF00, 0xFF01) and item is not None:
                 found.append(item)
@@ -119,7 +118,7 @@ def store_study(
         ModalityError: it does not take them all.
     """
     sop_classes = sorted({UID(image.SOPClassUID) for image in images})
-    with _association(host, port, ae_title, calling_ae_title, sop_classes) as association:
+    with connected(host, port, ae_title, calling_ae_title, sop_classes) as association:
         for image in images:
             status = association.send_c_store(image)
             if status.get("Status") != 0x0000:
@@ -127,9 +126,14 @@ def store_study(
 
 
 @contextmanager
-def _association(
+def connected(
     host: str, port: int, ae_title: str, calling_ae_title: str, sop_classes: Sequence[str]
 ) -> Iterator[Association]:
+    """An association with radflow or an archive, released at the end.
+
+    Raises:
+        ModalityError: there is none to be had.
+    """
     keep_patients_out_of_the_log()
     ae = AE(calling_ae_title)
     for sop_class in sop_classes:
@@ -142,7 +146,7 @@ def _association(
     try:
         yield association
     finally:
-        association.release()
+        release(association)
 
 
 def _image(item: Dataset, acquired: datetime, series: int, number: int) -> Dataset:
