@@ -1,11 +1,11 @@
 """What runs a leg: Prefect, or in a simulation nothing but this process."""
 
-import logging
 from typing import Any, Protocol
 
 from prefect import get_run_logger, suspend_flow_run
 
 from flows.timeline import show
+from tasks.run_log import run_log
 
 
 class Runtime(Protocol):
@@ -54,7 +54,7 @@ class DirectRuntime:
         return step.fn(order_key)
 
     def log(self) -> Any:
-        return logging.getLogger("radflow.leg")
+        return run_log()
 
     def show(self, order_key: str) -> None:
         """There is no UI."""

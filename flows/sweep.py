@@ -1,5 +1,7 @@
 """The sweep: every archive of a site is asked once for all the images that are waited for."""
 
+from collections.abc import Callable, Sequence
+
 from prefect import flow
 
 from radflow.clock import utc_now
@@ -7,6 +9,7 @@ from radflow.connectors.orchestrator import PrefectOrchestrator
 from radflow.settings import settings
 from radflow.store.engine import store
 from tasks.finding import archives_in_turn
+from tasks.look import Searched
 from tasks.sweep import search_archive
 from tasks.wake import wake_orders
 
@@ -18,13 +21,23 @@ def sweep(site: str = "") -> int:
     Args:
         site: the site to sweep; empty for all.
     """
+    found = ask_archives(search_archive, site)
+    # The dispatcher has woken them already; if it is down, or a wake-up was lost, this does.
+    wake_orders(store(), PrefectOrchestrator(), utc_now())
+    return len(found)
+
+
+def ask_archives(search: Callable[[str, str, Sequence[str]], Searched], site: str = "") -> set[str]:
+    """Ask each archive of the site, or of all, in turn; the orders that have got images, or other ones.
+
+    Args:
+        search: `search_archive`, as a task of a run or as a mere function.
+    """
     found: set[str] = set()
     for name, its in settings().sites.items():
         shown: list[str] = []
         for archive in archives_in_turn(store(), its, utc_now()) if site in ("", name) else ():
-            searched = search_archive(name, archive, shown)
+            searched = search(name, archive, shown)
             shown += searched.shown
             found.update(searched.found)
-    # The dispatcher has woken them already; if it is down, or a wake-up was lost, this does.
-    wake_orders(store(), PrefectOrchestrator(), utc_now())
-    return len(found)
+    return found

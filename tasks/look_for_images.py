@@ -1,6 +1,6 @@
 """Look for an order's images at once, when its modality or an archive has said that they are there."""
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from radflow.clock import utc_now
@@ -11,6 +11,7 @@ from radflow.store.engine import store
 from radflow.store.performed_orders import studies_of
 from radflow.store.tables import OrderRow
 from tasks.notices import look_up
+from tasks.run_log import run_log
 
 _THERE = frozenset({Event.ACQUISITION_COMPLETED, Event.INSTANCES_AVAILABLE})
 
@@ -29,5 +30,5 @@ def look_for_images(order_key: str) -> dict[str, bool]:
     if not (there and site.archives):
         return {"asked": False}
     for news in look_up(store(), site, uids, utc_now()):
-        get_run_logger().warning("%s (site %s)", news, site.name)
+        run_log().warning("%s (site %s)", news, site.name)
     return {"asked": True}

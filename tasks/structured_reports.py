@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from mappings.dicom.sr import MODALITIES, NotAStructuredReport, is_sop_class, read_structured_report
@@ -16,6 +16,7 @@ from radflow.settings import Site, settings
 from radflow.store import structured_reports, studies
 from radflow.store.engine import store
 from tasks.order import read_row
+from tasks.run_log import run_log
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def read_structured_reports(order_key: str) -> dict[str, int]:
         report, trouble = _read(site, document)
         if trouble:
             unread += 1
-            get_run_logger().warning("structured report of %s not read: %s", order_key, trouble)
+            run_log().warning("structured report of %s not read: %s", order_key, trouble)
         with store().write() as session:
             structured_reports.save(
                 session, order_key, study_instance_uid=document.study, series_instance_uid=document.series,

@@ -1,6 +1,6 @@
 """Ask the archive for the series and instances of an order's studies."""
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from radflow.clock import utc_now
@@ -10,6 +10,7 @@ from radflow.store import archives, studies
 from radflow.store.engine import store
 from tasks.finding import note_failure
 from tasks.order import read_row
+from tasks.run_log import run_log
 from tasks.waiting import Waiting
 
 
@@ -52,6 +53,6 @@ def _is_away(site: Site, archive: str, client: ArchiveClient) -> bool:
         with store().write() as session:
             news = note_failure(session, site.name, archive, str(error), utc_now())
         if news:
-            get_run_logger().warning("%s (site %s)", news, site.name)
+            run_log().warning("%s (site %s)", news, site.name)
         return True
     return False

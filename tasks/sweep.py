@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from radflow.clock import utc_now
@@ -11,6 +11,7 @@ from radflow.store.engine import store
 from radflow.store.performed_steps import completed
 from tasks.finding import search
 from tasks.look import Searched
+from tasks.run_log import run_log
 
 
 @task(name="search_archive", cache_policy=NO_CACHE)
@@ -22,5 +23,5 @@ def search_archive(site_name: str, archive_name: str, already_shown: Sequence[st
     site = settings().site(site_name)
     searched = search(store(), site, archive_name, utc_now(), completed, already_shown)
     if searched.news:
-        get_run_logger().warning("%s (site %s)", searched.news, site_name)
+        run_log().warning("%s (site %s)", searched.news, site_name)
     return searched
