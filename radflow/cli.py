@@ -15,6 +15,7 @@ from radflow.commands.move import app as move_app
 from radflow.commands.mpps import app as mpps_app
 from radflow.commands.orders import app as orders_app
 from radflow.commands.report import app as report_app
+from radflow.commands.simulate import app as simulate_app
 from radflow.commands.studies import app as studies_app
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
@@ -28,6 +29,7 @@ app.add_typer(move_app, name="move")
 app.add_typer(mpps_app, name="mpps")
 app.add_typer(orders_app, name="orders")
 app.add_typer(report_app, name="report")
+app.add_typer(simulate_app, name="simulate")
 app.add_typer(studies_app, name="studies")
 
 progress = Console(stderr=True)

@@ -4,7 +4,7 @@ A wake-up cannot be lost. Whoever records news sets `wake_at`; a leg that wants 
 no news came since it looked (`rest`); a leg that dies leaves its lease behind as `wake_at` (`look`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -330,18 +330,28 @@ def of_numbers(
     accession_number: str = "",
     study_instance_uid: str = "",
 ) -> OrderRow | None:
-    """The one order with any of these numbers; None where there is none, or more than one."""
-    numbers: list[tuple[Any, str]] = [
+    """The one order with these numbers; None where there is none, or more than one.
+
+    What is the order's own (placer, filler and accession number) decides. A Study Instance UID is also that
+    of the other orders of a group case, and is heeded only where nothing else names an order.
+    """
+    own = (
         (OrderRow.filler_order_number, filler.value if filler else ""),
         (OrderRow.placer_order_number, placer.value if placer else ""),
         (OrderRow.accession_number, accession_number),
-        (OrderRow.study_instance_uid, study_instance_uid),
-    ]
+    )
+    found = _named(session, site, own) or _named(
+        session, site, [(OrderRow.study_instance_uid, study_instance_uid)]
+    )
+    return found[0] if len(found) == 1 else None
+
+
+def _named(session: Session, site: str, numbers: Iterable[tuple[Any, str]]) -> Sequence[OrderRow]:
+    """At most two orders: more are as many as two."""
     named = [column == value for column, value in numbers if value]
     if not named:
-        return None
-    found = session.exec(select(OrderRow).where(OrderRow.site == site, or_(*named)).limit(2)).all()
-    return found[0] if len(found) == 1 else None
+        return ()
+    return session.exec(select(OrderRow).where(OrderRow.site == site, or_(*named)).limit(2)).all()
 
 
 def events_of(session: Session, key: str) -> Sequence[OrderEvent]:

@@ -76,12 +76,13 @@ def _too_many(counted: Counter[str]) -> int:
 
 
 def _live_resources(session: Session) -> Counter[str]:
-    """What there may be one of: an order's request, report and each of its studies, at each destination."""
-    kinds = ("ServiceRequest", "DiagnosticReport")
-    query = select(PublicationRow).where(
-        col(PublicationRow.resource_type).in_(kinds), PublicationRow.reference != ""
-    )
-    return Counter(f"{one.destination} {one.order_key} {one.resource_type}" for one in session.exec(query))
+    """What there may be one of: a resource of one name at a destination, and an order's report."""
+    found = session.exec(select(PublicationRow).where(PublicationRow.reference != "")).all()
+    by_name = {(one.destination, one.name, one.reference) for one in found}
+    reports = {
+        (one.destination, one.order_key, one.name) for one in found if one.resource_type == "DiagnosticReport"
+    }
+    return Counter(f"{where} {what}" for where, what, _ in (*by_name, *reports))
 
 
 def _wrong_links(session: Session, rows: Sequence[OrderRow], truth: Mapping[str, frozenset[str]]) -> int:
