@@ -31,7 +31,10 @@ class Leg:
         self._keeper = threading.Thread(target=self._keep, name=self.id, daemon=True)
 
     def __enter__(self) -> "Leg":
-        self._look()
+        try:
+            self._look()
+        except orders.LegLost as error:
+            raise self._aborted() from error
         self._keeper.start()
         return self
 
@@ -41,7 +44,10 @@ class Leg:
         self._over.set()
         self._keeper.join()
         if isinstance(error, orders.LegLost):
-            raise Abort(f"another leg works on {self.key}") from error
+            raise self._aborted() from error
+
+    def _aborted(self) -> Abort:
+        return Abort(f"another leg works on {self.key}")
 
     @property
     def state(self) -> State:

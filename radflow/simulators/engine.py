@@ -15,7 +15,7 @@ from prefect.exceptions import Abort
 
 from flows.leg import Leg
 from flows.order import live
-from flows.runtime import DirectRuntime, Rested
+from flows.runtime import DirectRuntime, Rested, Runtime
 from flows.sweep import ask_archives
 from radflow.clock import kept_by, utc_now
 from radflow.connectors.hl7_destination import open_destination
@@ -24,10 +24,15 @@ from radflow.services.dispatcher import Dispatcher
 from radflow.services.sender import Outlet, drain
 from radflow.settings import settings
 from radflow.store.engine import Store
+from tasks.overdue import look_at_limits
 from tasks.sweep import search_archive
 
 _MOST_ROUNDS = 10_000
 """In one `settle`: something that goes on for so long goes round in a circle."""
+
+
+class Crashed(BaseException):
+    """What a runtime raises to have a leg end as if its process had been killed."""
 
 
 class SetClock:
@@ -46,9 +51,10 @@ class SetClock:
 class Legs:
     """Prefect's part: one run an order and round, whose legs run when they are asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self.done = 0
         """Legs so far."""
+        self._runtime = runtime
         self._states: dict[str, RunState] = {}
         self._orders: dict[str, str] = {}
         self._due: deque[str] = deque()
@@ -91,11 +97,11 @@ class Legs:
     def _run(self, order_key: str) -> StateType:
         self.done += 1
         try:
-            with Leg(order_key, DirectRuntime()) as leg:
+            with Leg(order_key, self._runtime) as leg:
                 live(leg)
         except Rested:
             return StateType.PAUSED
-        except Abort:
+        except (Abort, Crashed):
             return StateType.CRASHED
         return StateType.COMPLETED
 
@@ -106,9 +112,10 @@ class Legs:
 class Engine:
     """radflow's dispatcher, legs, sender and sweep, when they are asked for."""
 
-    def __init__(self, store: Store, clock: SetClock) -> None:
+    def __init__(self, store: Store, clock: SetClock, runtime: Runtime) -> None:
         self.clock = clock
-        self.legs = Legs()
+        self._store = store
+        self.legs = Legs(runtime)
         self._dispatcher = Dispatcher(store, self.legs)
         self._outlets = [
             Outlet(store, name, destination, open_destination(destination), holder="engine", jitter=lambda: 0)
@@ -136,6 +143,12 @@ class Engine:
         self.settle()
         return found
 
+    def look_at_limits(self) -> list[str]:
+        """Note which orders are overdue, and close those that expire; keys of those that it is news of."""
+        noted = look_at_limits(self._store, settings().sites, self.clock.now)
+        self.settle()
+        return noted
+
     def advance(self, by: timedelta) -> None:
         """Let time pass, and do what is due then."""
         self.clock.advance(by)
@@ -148,14 +161,16 @@ class Engine:
 
 
 @contextmanager
-def running_engine(store: Store, now: datetime) -> Iterator[Engine]:
+def running_engine(store: Store, now: datetime, runtime: Runtime | None = None) -> Iterator[Engine]:
     """An engine whose clock is everybody's in this process, until the end.
 
-    The store is the one that the settings name: flows and tasks open it by them.
+    Args:
+        store: the one that the settings name, for flows and tasks open it by them.
+        runtime: of the legs; None: `DirectRuntime`.
     """
     clock = SetClock(now)
     with ExitStack() as stack:
         stack.enter_context(kept_by(clock))
-        engine = Engine(store, clock)
+        engine = Engine(store, clock, runtime or DirectRuntime())
         stack.callback(engine.close)
         yield engine

@@ -22,13 +22,21 @@ _OF_PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 
 
 def begin(
-    items: Sequence[Dataset], at: datetime, host: str, port: int, ae_title: str, *, study_uid: str = ""
+    items: Sequence[Dataset],
+    at: datetime,
+    host: str,
+    port: int,
+    ae_title: str,
+    *,
+    study_uid: str = "",
+    attempt: int = 1,
 ) -> str:
     """Say that the steps of these worklist items, several in a group case, are being performed.
 
     Args:
         at: local time of the modality.
         study_uid: of the study that is made; empty: of the first item.
+        attempt: another number is another performed step of the same items.
 
     Returns:
         The SOP Instance UID of the performed step.
@@ -52,7 +60,7 @@ def begin(
     step.PerformedProcedureStepStartTime = f"{at:%H%M%S}"
     step.PerformedProcedureStepStatus = "IN PROGRESS"
     step.Modality = first.ScheduledProcedureStepSequence[0].Modality
-    uid = generate_uid(entropy_srcs=[made_in, *(str(item.AccessionNumber) for item in items)])
+    uid = generate_uid(entropy_srcs=[made_in, str(attempt), *(str(item.AccessionNumber) for item in items)])
     with connected(host, port, ae_title, "MODALITY", [ModalityPerformedProcedureStep]) as association:
         status, _ = association.send_n_create(step, ModalityPerformedProcedureStep, uid)
     if status.get("Status") != 0x0000:

@@ -124,7 +124,7 @@ def _confirm(opened: Store, number: str, study_uid: str, now: datetime) -> bool:
         proposed = [one for one in candidates.undecided(session) if one.study_instance_uid == study_uid]
         true = [one for one in proposed if _number_of(session, one.order_key) == number]
         for one in proposed:
-            decide = candidates.confirm if one in true else candidates.reject
+            decide = candidates.confirm if one in true else candidates.refuse
             decide(session, one.id or 0, by="simulated", now=now)
     return bool(true)
 
