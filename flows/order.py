@@ -12,9 +12,12 @@ from typing import Any
 from prefect import flow
 from prefect.states import Cancelled
 
+from flows.fhir_status import fhir_steps
 from flows.leg import Leg
+from flows.other_worklist import other_worklist_steps
 from flows.prefetch import prefetch_steps
 from flows.site_tasks import Step, own_steps
+from flows.sr_reports import sr_steps
 from radflow.order import Event, State
 from tasks.look_for_images import look_for_images
 from tasks.publish import publish_to_fhir, write_to_warehouse
@@ -68,7 +71,11 @@ def live(leg: Leg) -> None:
     """Do what is due until nothing is; returns when the order has come to its end."""
     while True:
         chapter = LIFE.get(leg.state, Chapter(()))
-        steps = (*chapter.steps, *prefetch_steps(leg.site, leg.state), *own_steps(leg.site, leg.state))
+        steps = (
+            *sr_steps(leg.site, leg.state), *chapter.steps,
+            *other_worklist_steps(leg.site, leg.state), *prefetch_steps(leg.site, leg.state),
+            *own_steps(leg.site, leg.state), *fhir_steps(leg.key, leg.site, leg.state),
+        )  # fmt: skip
         if step := leg.first_undone(steps):
             leg.do(step)
         elif chapter.then:

@@ -10,6 +10,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from flows.overtaken import overtaken
 from radflow.settings import settings
 from radflow.store import transfers
 from radflow.store.engine import store
@@ -28,6 +29,8 @@ def route(site: str = "") -> dict[str, dict[str, int]]:
         site: the site whose studies are moved; empty for all.
     """
     done: dict[str, dict[str, int]] = {}
+    if overtaken():
+        return done
     for name, its in settings().sites.items():
         if site not in ("", name):
             continue

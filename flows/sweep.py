@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 
 from prefect import flow
 
+from flows.overtaken import overtaken
 from radflow.clock import utc_now
-from radflow.connectors.orchestrator import PrefectOrchestrator
+from radflow.connectors.orchestrator import PrefectOrchestrator, PrefectQuestions
 from radflow.settings import settings
 from radflow.store.engine import store
 from tasks.finding import archives_in_turn
 from tasks.look import Searched
+from tasks.reconcile import keep_up_questions
 from tasks.sweep import search_archive
 from tasks.wake import wake_orders
 
@@ -21,9 +23,12 @@ def sweep(site: str = "") -> int:
     Args:
         site: the site to sweep; empty for all.
     """
+    if overtaken():
+        return 0
     found = ask_archives(search_archive, site)
     # The dispatcher has woken them already; if it is down, or a wake-up was lost, this does.
     wake_orders(store(), PrefectOrchestrator(), utc_now())
+    keep_up_questions(store(), PrefectQuestions(), utc_now())
     return len(found)
 
 

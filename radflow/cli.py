@@ -8,29 +8,33 @@ from rich.console import Console
 
 from radflow.commands.archives import app as archives_app
 from radflow.commands.backfill import app as backfill_app
+from radflow.commands.bench import bench
 from radflow.commands.destinations import app as destinations_app
 from radflow.commands.group import Commands
 from radflow.commands.messages import app as messages
 from radflow.commands.move import app as move_app
 from radflow.commands.mpps import app as mpps_app
 from radflow.commands.orders import app as orders_app
+from radflow.commands.reconcile import app as reconcile_app
 from radflow.commands.report import app as report_app
+from radflow.commands.reports import app as reports_app
 from radflow.commands.simulate import app as simulate_app
-from radflow.commands.studies import app as studies_app
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False)
 db = typer.Typer(no_args_is_help=True, help="The store.")
 app.add_typer(db, name="db")
 app.add_typer(archives_app, name="archives")
 app.add_typer(backfill_app, name="backfill")
+app.command()(bench)
 app.add_typer(destinations_app, name="destinations")
 app.add_typer(messages, name="messages")
 app.add_typer(move_app, name="move")
 app.add_typer(mpps_app, name="mpps")
 app.add_typer(orders_app, name="orders")
+app.add_typer(reconcile_app, name="reconcile")
 app.add_typer(report_app, name="report")
+app.add_typer(reports_app, name="reports")
 app.add_typer(simulate_app, name="simulate")
-app.add_typer(studies_app, name="studies")
 
 progress = Console(stderr=True)
 PrefectPort = Annotated[int, typer.Option(help="Port of the Prefect server and UI.")]

@@ -186,6 +186,12 @@ class AccumulatedDose(Value):
     """Accumulated Average Glandular Dose (111637, DCM), one for each side."""
     others: tuple[Measurement, ...] = ()
 
+    @property
+    def totals(self) -> tuple[Measurement, ...]:
+        """Each of them that was sent."""
+        single = (self.events, self.dlp, self.dose_area_product, self.dose_rp, self.fluoro_time)
+        return (*filter(None, single), *self.average_glandular_dose, *self.others)
+
 
 class IrradiationEvent(Value):
     """One exposure or scan: TID 10003 (projection), TID 10013 (CT)."""

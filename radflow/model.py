@@ -7,6 +7,7 @@ how a replayed message is known to change nothing) and travel to and from JSON.
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -292,6 +293,8 @@ class ReportedObservation(Value):
 class Report(Value):
     """One version of a radiology report: HL7 ORU^R01 of one OBR with its OBX."""
 
+    source: Literal["hl7", "fhir", "sr"] = "hl7"
+    """What has brought it: ORU^R01, a FHIR DiagnosticReport, a DICOM SR document."""
     site: str
     placer_order_number: Identifier | None = None
     filler_order_number: Identifier | None = None
@@ -306,7 +309,9 @@ class Report(Value):
     """When the examination took place (OBR-7)."""
     interpreter: Practitioner = Practitioner()
     text: str = ""
-    """The narrative, a line for each OBX-5 repetition of type TX, FT or ST."""
+    """The narrative, a line for each OBX-5 repetition of type TX, FT or ST; addenda at its end."""
+    addenda: tuple[str, ...] = ()
+    """The addenda that `text` ends with, first come first."""
     attachments: tuple[Attachment, ...] = ()
     observations: tuple[ReportedObservation, ...] = ()
     """OBX of the types that are no text and no document."""
@@ -325,7 +330,11 @@ class Report(Value):
     appended: bool = False
     """An addendum is in it: an OBX-3 with suffix ADT, or OBX-11 B."""
     withdrawn: bool = False
-    """Every OBX is deleted or posted as wrong (OBX-11 D, W)."""
+    """Every result is deleted or posted as wrong (OBX-11 D, W)."""
+
+    def text_without(self, addenda: tuple[str, ...]) -> str:
+        """The text before these addenda, with which it ends."""
+        return self.text.removesuffix("\n".join(addenda)).removesuffix("\n") if addenda else self.text
 
 
 class Instance(Value):

@@ -62,8 +62,12 @@ class Event(StrEnum):
     """It has been in a stage for longer than the site allows."""
     OVERDUE_ENDED = "overdue-ended"
     """It has left the stage in which it was overdue."""
+    CANDIDATE_REFUSED = "candidate-refused"
+    """A person says that a study which was proposed is not the order's."""
     REPUBLICATION_ASKED = "republication-asked"
     """A person wants what is published made and sent anew."""
+    SENDING_ASKED = "sending-asked"
+    """A person wants the messages of the order sent once more, as they are."""
     NO_SHOW = "no-show"
     PATIENT_CHANGED = "patient-changed"
     """The patient's name, birth date, sex or identifiers are others now; the same person."""
@@ -93,6 +97,8 @@ class Event(StrEnum):
     REPORT_RECEIVED = "report-received"
     REPORT_WITHDRAWN = "report-withdrawn"
     """There is no report (any more): OBR-25 X, or every result of it D or W (OBX-11; HL7 table 0085)."""
+    REPORT_KEPT = "report-kept"
+    """A report of a source that the site prefers less, or one that says the same: it does not count."""
     WITHDRAWAL_PUBLISHED = "withdrawal-published"
     PRELIMINARY_PUBLISHED = "preliminary-published"
     PUBLISHED = "published"
@@ -112,6 +118,18 @@ class NotAllowed(ValueError):
 
 
 _S, _E = State, Event
+
+AWAITING_IMAGES = frozenset(
+    {
+        State.RECEIVED,
+        State.WORKLISTED,
+        State.HELD,
+        State.STARTED,
+        State.PRELIMINARY_WITHOUT_IMAGES,
+        State.REPORTED_WITHOUT_IMAGES,
+    }
+)
+"""What a sweep looks for in the archives."""
 
 TRANSITIONS: dict[tuple[State | None, Event], State] = {
     (None, _E.ORDER_RECEIVED): _S.RECEIVED,
@@ -210,6 +228,9 @@ TRANSITIONS |= {
 }
 # The study was another order's (wrong worklist entry picked): its images are waited for anew.
 TRANSITIONS |= {
+    **{(state, _E.STUDY_UNLINKED): state for state in AWAITING_IMAGES},
+    (_S.WORKLISTED, _E.STUDY_UNLINKED): _S.RECEIVED,
+    (_S.STARTED, _E.STUDY_UNLINKED): _S.RECEIVED,
     (_S.ACQUIRED, _E.STUDY_UNLINKED): _S.RECEIVED,
     (_S.WITHDRAWN, _E.STUDY_UNLINKED): _S.RECEIVED,
     (_S.PRELIMINARY, _E.STUDY_UNLINKED): _S.PRELIMINARY_WITHOUT_IMAGES,
@@ -240,6 +261,8 @@ TRANSITIONS |= {
     (_S.CLOSED, _E.PRELIMINARY_RECEIVED): _S.PRELIMINARY_WITHOUT_IMAGES,
     (_S.CLOSED, _E.REPORT_RECEIVED): _S.REPORTED_WITHOUT_IMAGES,
 }
+# It is named in the provenance of what counts.
+TRANSITIONS |= {(state, _E.REPORT_KEPT): _S.REPORTED if state is _S.PUBLISHED else state for state in State}
 # A person wants it all published once more.
 TRANSITIONS |= {
     (_S.PUBLISHED, _E.REPUBLICATION_ASKED): _S.REPORTED,
@@ -259,8 +282,12 @@ TRANSITIONS |= {
     for state in (_S.CANCELLED, _S.CLOSED)
     for event in (_E.STEP_COMPLETED, _E.STEP_FAILED)
 }
-# How long it takes is noted, and moves nothing.
-TRANSITIONS |= {(state, _E.OVERDUE_ENDED): state for state in State}
+# A refused proposal, a repeated message and how long it takes are noted, and move nothing.
+TRANSITIONS |= {
+    (state, event): state
+    for state in State
+    for event in (_E.CANDIDATE_REFUSED, _E.SENDING_ASKED, _E.OVERDUE_ENDED)
+}
 TRANSITIONS |= {
     (state, _E.ORDER_OVERDUE): state
     for state in State
@@ -296,18 +323,6 @@ TRANSITIONS |= {
 FINISHED = frozenset({State.PUBLISHED, State.CANCELLED, State.CLOSED})
 """Nothing more is due; an order here never wakes unless new facts reopen it."""
 
-AWAITING_IMAGES = frozenset(
-    {
-        State.RECEIVED,
-        State.WORKLISTED,
-        State.HELD,
-        State.STARTED,
-        State.PRELIMINARY_WITHOUT_IMAGES,
-        State.REPORTED_WITHOUT_IMAGES,
-    }
-)
-"""What a sweep looks for in the archives."""
-
 ON_WORKLIST = frozenset({State.RECEIVED, State.WORKLISTED, State.STARTED})
 """A worklist item survives only in these states (RECEIVED again: it is about to be replaced)."""
 
@@ -324,6 +339,8 @@ WORK_EVENTS = frozenset(
         Event.WOKEN_BY_HAND,
         Event.ORDER_OVERDUE,
         Event.OVERDUE_ENDED,
+        Event.CANDIDATE_REFUSED,
+        Event.SENDING_ASKED,
     }
 )
 """Events of the work itself, and of how long it takes. All others are news and start the steps afresh."""
@@ -358,7 +375,9 @@ class Progress:
 
     def only_notes(self, event: Event) -> bool:
         """Whether the event is no news for an order here: it starts no step afresh and wakes nobody."""
-        late = event in ACQUISITION_EVENTS and self.state not in AWAITING_IMAGES
+        late = event is Event.REPORT_KEPT or (
+            event in ACQUISITION_EVENTS and self.state not in AWAITING_IMAGES
+        )
         moves = TRANSITIONS.get((self.state, event), self.state) is not self.state
         return event in WORK_EVENTS or (late and not moves)
 

@@ -177,8 +177,10 @@ def prefect_environment(port: int) -> dict[str, str]:
         "PREFECT_API_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        # A woken order should not wait for the worker's next look, ten seconds away by default.
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        # The worker looks when Prefect's events tell it to. This is for when they do not arrive.
+        "PREFECT_WORKER_QUERY_SECONDS": "5",
+        # What legs log goes to the server in one request of each process at a time, not in one a leg.
+        "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "5",
         "PREFECT_LOGGING_LEVEL": settings().log_level,
     }
     return {name: value for name, value in ours.items() if name not in os.environ}

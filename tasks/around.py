@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 from mappings.fhir.provenance import SourceMessage
+from mappings.fhir.report_source import RESOURCE_TYPE
 from mappings.fhir.result import Around
 from radflow.settings import DicomWebArchive
 from radflow.store import sources, structured_reports
 from radflow.store.engine import store
 from tasks.result import Result
 
-_RESULTS = ("ORU", "MDM")
-"""Message types (MSH-9.1) that bring results; the others speak of the order."""
+_RESULTS = ("ORU", "MDM", RESOURCE_TYPE)
+"""Message types (MSH-9.1), and the resource, that bring results; the others speak of the order."""
 
 
 def read_around(result: Result) -> Around:

@@ -10,15 +10,15 @@ from typing import Any
 import structlog
 
 from mappings.fhir.publishing import Known, Outcome, Written, entries_of
-from mappings.fhir.transaction import result_transaction
 from radflow.clock import utc_now
 from radflow.connectors.errors import Refused, Unavailable
-from radflow.connectors.fhir import FhirRefused, FhirUnavailable, check, open_fhir
+from radflow.connectors.fhir import FhirRefused, FhirUnavailable, open_fhir
 from radflow.settings import ConfigError, FhirDestination, settings
 from radflow.store import publications
 from radflow.store.engine import store
 from radflow.store.tables import PublicationRow
 from tasks.around import read_around
+from tasks.fhir_wanted import Wanted, standing, wanted_by
 from tasks.result import Result, read_result
 
 log = structlog.get_logger()
@@ -40,21 +40,34 @@ def publish_result(order_key: str, *, anew: bool = False) -> dict[str, Any]:
         FhirRefused: a destination has said no, and none is to be tried again.
     """
     result = read_result(order_key)
-    bundle = result_transaction(
-        result.order,
-        result.studies,
-        result.report,
-        state=result.state,
-        identifier_system=result.site.identifier_system,
-        around=read_around(result),
-    )
-    check(bundle)
+    return _publish(result, result.site.fhir, anew=anew)
+
+
+def publish_change(order_key: str) -> dict[str, Any]:
+    """Bring up to date what destinations have of an order that has no result (any more).
+
+    One that has nothing of the order is told nothing, unless it wants to know where orders stand
+    (`order_status`). Returns and raises as `publish_result` does.
+    """
+    result = read_result(order_key)
+    with store().read() as session:
+        having = {row.destination for row in publications.of_order(session, order_key) if row.reference}
+    concerned = [one for one in result.site.fhir if one.order_status or one.name in having]
+    return _publish(result, concerned) if concerned else {}
+
+
+def _publish(
+    result: Result, destinations: Sequence[FhirDestination], *, anew: bool = False
+) -> dict[str, Any]:
+    result = standing(result)
+    around = read_around(result)
+    wanted = {one.name: wanted_by(one, result, around) for one in destinations}
     published: list[str] = []
     outcomes: dict[str, dict[str, int]] = {}
     failures: dict[str, Unavailable | Refused] = {}
-    for destination in result.site.fhir:
+    for destination in destinations:
         try:
-            rows = _publish_to(destination, bundle, result, anew=anew)
+            rows = _publish_to(destination, wanted[destination.name], result, anew=anew)
         except (Unavailable, Refused) as error:
             failures[destination.name] = error
         else:
@@ -66,19 +79,21 @@ def publish_result(order_key: str, *, anew: bool = False) -> dict[str, Any]:
 
 
 def _publish_to(
-    destination: FhirDestination, bundle: dict[str, Any], result: Result, *, anew: bool
+    destination: FhirDestination, wanted: Wanted, result: Result, *, anew: bool
 ) -> Sequence[PublicationRow]:
     """Publish, unless this destination has it all; what it has in the end."""
-    order_key = result.order.key
-    digests = {entry.name: entry.digest for entry in entries_of(bundle)}
-    with store().read() as session:
-        rows = publications.of_order(session, order_key, destination.name)
-        withdrawn = publications.to_withdraw(session, rows, digests)
-    if anew or withdrawn or not publications.are_done(rows, digests, result.revision):
+    order_key, digests, rows = result.order.key, wanted.digests, wanted.rows
+    if anew or wanted.withdrawn or not publications.are_done(rows, digests, result.revision):
         memory = StoredMemory(order_key, destination.name, result.revision, publications.known(rows))
-        with _failing_as_refused_or_unavailable(memory, bundle):
+        with _failing_as_refused_or_unavailable(memory, wanted.bundle):
             fhir = open_fhir(destination, settings().fhir_path(result.site))
-            fhir.publish(bundle, order_key=order_key, day=result.day, memory=memory, withdrawn=withdrawn)
+            fhir.publish(
+                wanted.bundle,
+                order_key=order_key,
+                day=result.day,
+                memory=memory,
+                withdrawn=wanted.withdrawn,
+            )
         with store().read() as session:
             rows = publications.of_order(session, order_key, destination.name)
     return [row for row in rows if row.name in digests]

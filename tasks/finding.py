@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from radflow.connectors.archive import ArchiveUnavailable
 from radflow.order import State
-from radflow.settings import Site, settings
+from radflow.settings import ConfigError, Site, settings
 from radflow.store import archives, orders, studies
 from radflow.store.engine import Store
 from tasks.look import Look, Searched
@@ -18,8 +18,7 @@ from tasks.waiting_for_images import is_thorough_due, look_for, look_through, lo
 
 log = structlog.get_logger()
 
-_PUBLISHING = (State.PRELIMINARY, State.REPORTED)
-"""States in which an order may wait for an archive to describe its study."""
+_PUBLISHING = (State.PRELIMINARY, State.REPORTED, State.WITHDRAWN)
 
 
 def archives_in_turn(store: Store, site: Site, now: datetime) -> list[str]:
@@ -84,6 +83,11 @@ def note_failure(session: Session, site: str, archive: str, trouble: str, now: d
     return f"{trouble}; it is tried again, later and later" if state.failures == 1 else ""
 
 
+def _describing(site: Site) -> tuple[State, ...]:
+    """States in which an order may wait for an archive to describe its study."""
+    return (*_PUBLISHING, State.ACQUIRED) if "sr" in site.results.prefer else _PUBLISHING
+
+
 def _look(store: Store, site: Site, archive: str, now: datetime, performed: Performed) -> Look:
     return Look(store, site, site.archive(archive), now, Notes(store, site.finding, now, performed))
 
@@ -94,6 +98,8 @@ def _guarded(look: Look, ask: Callable[[], None], *, thorough: bool = False) -> 
         ask()
     except ArchiveUnavailable as error:
         _failed(look, str(error))
+    except ConfigError as error:
+        _failed(look, f"archive {look.archive.name}: {error}")
     except Exception as error:
         # The text of an unforeseen error may hold patient data; its type does not.
         log.debug("search failed", archive=look.archive.name, exc_info=True)
@@ -114,5 +120,5 @@ def _answered(look: Look, *, thorough: bool) -> None:
         failures = archives.answers(session, site, name, now=look.now, searched=thorough)
         if failures:
             look.searched.news = f"archive {name} answers again after {failures} failed tries"
-            for key in studies.orders_in(session, site, name, _PUBLISHING):
+            for key in studies.orders_in(session, site, name, _describing(look.site)):
                 orders.nudge(session, key, look.now)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 
 from radflow.connectors.archive import ArchiveClient, open_archive
 from radflow.model import Study
@@ -33,8 +34,10 @@ class Look:
     notes: Notes
     searched: Searched = field(default_factory=Searched)
 
-    def __post_init__(self) -> None:
-        self.client: ArchiveClient = open_archive(self.archive, self.site.zone)
+    @cached_property
+    def client(self) -> ArchiveClient:
+        """Asks as the site file says. Raises ConfigError where a secret or a certificate is not there."""
+        return open_archive(self.archive, self.site.zone)
 
     @property
     def today(self) -> date:

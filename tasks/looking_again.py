@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from radflow.connectors.archive import ArchiveUnavailable, Wanted, open_archive
 from radflow.model import Study
+from radflow.settings import ConfigError
 from radflow.store import studies
 from radflow.store.tables import StudyRow
 from tasks.look import Look
@@ -45,10 +46,10 @@ def _look_elsewhere(look: Look, row: StudyRow) -> None:
     for archive in look.site.archives:
         if archive.name == look.archive.name:
             continue
-        client = open_archive(archive.model_copy(update={"find_by": "uid-list"}), look.site.zone)
         try:
+            client = open_archive(archive.model_copy(update={"find_by": "uid-list"}), look.site.zone)
             found = client.find_studies([_wanted(look, row)], look.today)
-        except ArchiveUnavailable:
+        except (ArchiveUnavailable, ConfigError):
             return
         if found:
             look.note(row.order_key, found[0], moved=True)

@@ -47,8 +47,14 @@ class Owners:
         rows = list({row.key: row for row in (*by_uid, *by_accession)}.values())
         if len({row.patient_id for row in rows}) < 2:
             return rows
-        patients = {row.patient_id for row in by_uid}
-        return [row for row in rows if row.patient_id in patients or study.patient_id in _identifiers(row)]
+        if by_uid:
+            patients = {row.patient_id for row in by_uid}
+        else:
+            patients = {row.patient_id for row in rows if study.patient_id in _identifiers(row)}
+            if len(patients) > 1:
+                # One Patient ID of two assigners: it is a question.
+                return []
+        return [row for row in rows if row.patient_id in patients]
 
 
 def candidates_of(

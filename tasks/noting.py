@@ -8,9 +8,9 @@ from typing import Any
 from sqlmodel import Session
 
 from radflow.model import Study
-from radflow.order import AWAITING_IMAGES, Event, NotAllowed, State
+from radflow.order import TRANSITIONS, Event, NotAllowed, State
 from radflow.settings.finding import Finding
-from radflow.store import orders, studies
+from radflow.store import candidates, orders, studies
 from radflow.store.engine import Store
 from radflow.store.tables import OrderRow, StudyRow
 
@@ -46,7 +46,8 @@ class Notes:
                 row = session.get(OrderRow, order_key, with_for_update=True)
                 known = studies.find(session, order_key, study.study_instance_uid)
                 elsewhere = known is not None and known.archive != study.archive and not moved
-                if row is None or row.state == State.CANCELLED or elsewhere:
+                refused = candidates.is_refused(session, order_key, study.study_instance_uid)
+                if row is None or row.state == State.CANCELLED or elsewhere or refused:
                     return None
                 return self._see(session, row, study)
         except NotAllowed:
@@ -79,7 +80,8 @@ class Notes:
             return self._say(session, order, Event.STUDY_CHANGED, row, {"available": False}) if news else None
 
     def _see(self, session: Session, order: OrderRow, study: Study) -> Event | None:
-        waits = order.state in AWAITING_IMAGES
+        # A closed order is opened again by its images.
+        waits = (State(order.state), Event.STUDY_FOUND) in TRANSITIONS
         row = studies.see(session, order.key, study, self.now)
         news = row.complete_at is None and self._is_complete(session, order.key, row)
         if news:

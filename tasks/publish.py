@@ -5,7 +5,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.fhir import publish_result
+from tasks.fhir import publish_change, publish_result
 from tasks.warehouse import write_order
 
 
@@ -17,6 +17,16 @@ def publish_to_fhir(order_key: str) -> dict[str, Any]:
         FhirUnavailable, FhirRefused, FhirInvalid: as `publish_result`.
     """
     return publish_result(order_key)
+
+
+@task(name="update_fhir", cache_policy=NO_CACHE)
+def update_fhir(order_key: str) -> dict[str, Any]:
+    """What was published of an order without a result, withdrawn; and its status, for those who want it.
+
+    Raises:
+        FhirUnavailable, FhirRefused, FhirInvalid: as `publish_result`.
+    """
+    return publish_change(order_key)
 
 
 @task(name="write_to_warehouse", cache_policy=NO_CACHE)

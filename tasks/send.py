@@ -9,20 +9,24 @@ from prefect.cache_policies import NO_CACHE
 
 from mappings.hl7.order_messages import order_message
 from mappings.hl7.results import result_message
+from mappings.hl7.sr_results import measured
 from mappings.hl7.statuses import STATUS_CHANGED, OrderStatus, control_of, status_of
 from mappings.hl7.written_segments import Envelope
 from radflow.clock import utc_now
 from radflow.connectors.errors import Refused
-from radflow.model import Order
+from radflow.model import Order, ReportedObservation
 from radflow.order import ACQUISITION_EVENTS, WORK_EVENTS, Event, State, control_id
 from radflow.settings import Destination, Site, settings
-from radflow.store import orders, outbox
+from radflow.store import orders, outbox, structured_reports
 from radflow.store.engine import store
 from radflow.store.outbox import UNSENT, QueueState
 from radflow.store.tables import OrderEvent, OrderRow
 from tasks.order import read_row
-from tasks.result import read_result
+from tasks.result import Result, read_result
 from tasks.waiting import Waiting
+
+_NO_OTHER_RESULT = frozenset({Event.STUDY_CHANGED, Event.REPORT_KEPT})
+"""News that are published, and change nothing of what an EHR was sent."""
 
 
 @task(name="send_result", cache_policy=NO_CACHE)
@@ -32,12 +36,15 @@ def send_result(order_key: str) -> dict[str, list[str]]:
     It has the same MSH-10 whenever this revision is queued again. Other images alone are none of its matter.
     """
     row, result = read_row(order_key), read_result(order_key)
-    if result.report is None or _only_images_are_new(order_key):
+    if result.report is None or _has_this_result(order_key):
         return {}
     takers = _takers(result.site, "results")
+    found = _measured(result) if any(one.results_as.observations == "all" for one in takers) else []
     for destination in takers:
-        envelope = _envelope(result.site, destination, _result_id(row, destination))
-        payload = result_message(result.order, result.report, envelope)
+        envelope = envelope_for(result.site, destination, _result_id(row, destination))
+        payload = result_message(
+            result.order, result.report, envelope, wanted=destination.results_as, measured=found
+        )
         _queue(row, destination, "ORU^R01", envelope, payload, awaited=True)
     return {"queued": [destination.name for destination in takers]}
 
@@ -93,12 +100,19 @@ def tell_receivers(order_key: str) -> dict[str, str | int]:
     }
 
 
-def _only_images_are_new(order_key: str) -> bool:
-    """Whether the result has been delivered, and nothing has happened since but to the study."""
+def _measured(result: Result) -> list[ReportedObservation]:
+    """What DICOM SR documents of the order's studies say in numbers and codes."""
+    uids = [study.study_instance_uid for study in result.studies]
+    with store().read() as session:
+        return measured(structured_reports.of_order(session, result.order.key, uids))
+
+
+def _has_this_result(order_key: str) -> bool:
+    """Whether the result has been delivered, and nothing has come since that is another one."""
     with store().read() as session:
         log = [Event(line.event) for line in orders.events_of(session, order_key)]
     news = [event for event in log if event not in WORK_EVENTS | ACQUISITION_EVENTS]
-    before = list(dropwhile(lambda event: event is Event.STUDY_CHANGED, reversed(news)))
+    before = list(dropwhile(lambda event: event in _NO_OTHER_RESULT, reversed(news)))
     return len(before) < len(news) and before[:1] == [Event.PUBLISHED]
 
 
@@ -111,7 +125,7 @@ def _tell(
     status: OrderStatus | None,
 ) -> None:
     name = control_id(row.key, f"{destination.name}:{control}", row.revision)
-    envelope = _envelope(site, destination, name)
+    envelope = envelope_for(site, destination, name)
     payload = order_message(
         order,
         control,
@@ -147,7 +161,8 @@ def _queue(
         )
 
 
-def _envelope(site: Site, destination: Destination, name: str) -> Envelope:
+def envelope_for(site: Site, destination: Destination, name: str) -> Envelope:
+    """The header of a message to this destination, sent now; `name` is its MSH-10."""
     return Envelope(
         control_id=name,
         now=utc_now(),

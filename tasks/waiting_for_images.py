@@ -75,6 +75,9 @@ def _take(look: Look, found: Iterable[Study]) -> list[Study]:
     shown = list({study.study_instance_uid: study for study in found if study.study_instance_uid}.values())
     with look.store.read() as session:
         uids = [study.study_instance_uid for study in shown]
+        # Sites may share an archive, and use one accession number for two orders.
+        others = studies.of_other_sites(session, look.site.name, uids)
+        shown = [study for study in shown if study.study_instance_uid not in others]
         performed = performed_in(session, look.site.name, uids)
         owners = Owners(studies.orders_by_number(session, look.site.name, shown), performed)
         owned = [study for study in shown if owners.of(study)]

@@ -3,8 +3,11 @@
 The dispatcher does this all the time; each sweep does it once more, as the safety net.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from prefect.client.schemas.objects import StateType
 from sqlmodel import Session
@@ -17,6 +20,9 @@ from radflow.store.tables import OrderRow
 PATIENCE = timedelta(seconds=30)
 """How long a scheduled leg may take to start before its order is looked at again."""
 SOON = timedelta(seconds=1)
+AT_ONCE = 4
+"""Calls to Prefect's server that do not wait for each other: more would wait for it."""
+STOPPED = "its run was cancelled in Prefect: `radflow orders wake` lets it go on"
 
 
 @dataclass
@@ -33,7 +39,7 @@ class Woken:
 
 
 def wake_orders(store: Store, orchestrator: Orchestrator, now: datetime, limit: int = 200) -> Woken:
-    """Wake the orders whose time has come, at most `limit` of them.
+    """Wake the orders whose time has come, at most `limit` of them, some at the same time.
 
     An order is claimed before Prefect is called, so that neither two wakers nor a leg that starts at
     once make a second leg of it.
@@ -42,57 +48,80 @@ def wake_orders(store: Store, orchestrator: Orchestrator, now: datetime, limit: 
         OrchestratorUnavailable: Prefect does not answer; the orders that were not woken still want to be.
     """
     with store.write() as session:
-        claimed = list(orders.wanting_a_leg(session, now, limit))
-        for row in claimed:
-            row.wake_at = now + PATIENCE
-            session.add(row)
+        wanting = orders.wanting_a_leg(session, now, limit)
+        claimed = [_Claim(row, row.wake_at == row.leg_until) for row in wanting]
+        for claim in claimed:
+            claim.row.wake_at = now + PATIENCE
+            session.add(claim.row)
+    if not claimed:
+        return Woken()
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        answers = list(threads.map(partial(_asked, orchestrator, now), claimed))
     woken = Woken()
-    while claimed:
-        try:
-            _wake(store, orchestrator, claimed[-1], now, woken)
-        except OrchestratorUnavailable:
-            _unclaim(store, claimed, now)
-            raise
-        claimed.pop()
+    with store.write() as session:
+        for claim, answer in zip(claimed, answers, strict=True):
+            for column, value in answer.becomes.items():
+                setattr(_reload(session, claim.row), column, value)
+            if answer.done:
+                getattr(woken, answer.done).append(claim.row.key)
+    for answer in answers:
+        if answer.unavailable:
+            raise answer.unavailable
     return woken
 
 
-def _wake(store: Store, orchestrator: Orchestrator, row: OrderRow, now: datetime, woken: Woken) -> None:
+@dataclass(frozen=True)
+class _Claim:
+    """An order that wants a leg."""
+
+    row: OrderRow
+    lease_ended: bool
+    """It wants one for no other reason than that its last leg has not given it back."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What Prefect has done for an order, and what is to be noted of it."""
+
+    done: str = ""
+    """The list of `Woken` that it belongs to."""
+    becomes: dict[str, Any] = field(default_factory=dict)
+    """Columns of the order."""
+    unavailable: OrchestratorUnavailable | None = None
+
+
+def _asked(orchestrator: Orchestrator, now: datetime, claim: _Claim) -> _Answer:
+    try:
+        return _wake(orchestrator, now, claim)
+    except OrchestratorUnavailable as error:
+        return _Answer(becomes={"wake_at": now}, unavailable=error)
+
+
+def _wake(orchestrator: Orchestrator, now: datetime, claim: _Claim) -> _Answer:
+    row = claim.row
     if row.run_id is None:
         run_id = orchestrator.create_run(row.key, row.round, tags_of(row))
-        with store.write() as session:
-            _reload(session, row).run_id = run_id
-        woken.created.append(row.key)
-        return
+        return _Answer("created", {"run_id": run_id})
     try:
         if orchestrator.resume(row.run_id):
-            woken.resumed.append(row.key)
-            return
+            return _Answer("resumed")
         state = orchestrator.state_of(row.run_id)
     except NoSuchRun:
         # Prefect's database was lost, or the run deleted: the store makes it anew.
-        with store.write() as session:
-            fresh = _reload(session, row)
-            fresh.run_id, fresh.wake_at = None, now
-        return
+        return _Answer(becomes={"run_id": None, "wake_at": now})
     if state.type is StateType.SCHEDULED:
-        return
-    if state.type is StateType.PENDING and now - state.since < PATIENCE:
-        return
-    if state.type is StateType.RUNNING and row.leg_until and row.leg_until > now:
+        return _Answer()
+    if state.type in (StateType.PENDING, StateType.CANCELLING) and now - state.since < PATIENCE:
+        return _Answer()
+    if state.type is StateType.CANCELLED:
+        if row.leg and claim.lease_ended:
+            # A person has stopped this leg. The order rests until it has news, or is woken by hand.
+            return _Answer(becomes={"leg": None, "leg_until": None, "wake_at": None, "trouble": STOPPED})
+    elif (state.type is StateType.RUNNING or row.leg) and row.leg_until and row.leg_until > now:
         # A live leg sees the news by itself; one that is about to rest is asked again in a moment.
-        with store.write() as session:
-            fresh = _reload(session, row)
-            fresh.wake_at = row.leg_until if row.leg else now + SOON
-        return
+        return _Answer(becomes={"wake_at": row.leg_until if row.leg else now + SOON})
     orchestrator.schedule_anew(row.run_id)
-    woken.rescued.append(row.key)
-
-
-def _unclaim(store: Store, rows: list[OrderRow], now: datetime) -> None:
-    with store.write() as session:
-        for row in rows:
-            _reload(session, row).wake_at = now
+    return _Answer("rescued")
 
 
 def _reload(session: Session, row: OrderRow) -> OrderRow:
@@ -100,6 +129,10 @@ def _reload(session: Session, row: OrderRow) -> OrderRow:
 
 
 def tags_of(row: OrderRow) -> list[str]:
-    """What ops filter runs by: site, modality, stage, and whether a person is needed. No patient data."""
+    """What ops filter runs by: site, modality, stage, whether a person is needed, whether it is overdue.
+
+    No patient data.
+    """
     tags = [f"site:{row.site}", f"modality:{row.modality}", f"stage:{row.state}"]
-    return [*tags, "attention"] if row.trouble else tags
+    tags += ["attention"] if row.trouble else []
+    return [*tags, "overdue"] if row.overdue_in else tags

@@ -180,7 +180,7 @@ def _add_orders(day: Day, writers: dict[str, PartitionWriter]) -> None:
 def _order_rows(day: Day, keys: Sequence[str]) -> Iterator[tuple[Table, list[Row]]]:
     privacy, now = _privacy(day.site), utc_now()
     with store().read() as session:
-        for life in lives(session, keys):
+        for life in lives(session, keys, day.site.results.prefer):
             for name, rows in rows_of(life, limits=day.site.limit_seconds, now=now).items():
                 yield _TABLE[name], privacy.applied(_TABLE[name], rows)
 

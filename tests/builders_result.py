@@ -114,6 +114,7 @@ def a_life(number: str, now: datetime, **changes: object) -> Life:
         "events": [Event(1, "order-received", None, now, "message:1")],
         "studies": [a_study()],
         "reports": [(now + timedelta(hours=3), a_report())],
+        "report": a_report(),
         "documents": [],
         "attention": False,
         "updated_at": now,

@@ -13,8 +13,32 @@ import pytest
 from radflow.settings import settings
 from radflow.store import engine
 from radflow.store.engine import Store
+from tests import published
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+_PUBLISHED = pytest.StashKey[int]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_published_is_valid(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Whatever FHIR resource any test publishes is valid R4."""
+    yield
+    resources = published.published(tmp_path_factory.getbasetemp())
+    pytestconfig.stash[_PUBLISHED] = len(resources)
+    assert published.problems(resources) == []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if count := config.stash.get(_PUBLISHED, 0):
+        terminalreporter.write_line(f"{count} published FHIR resources were seen by both validators")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", type=int, default=0, metavar="TIMES", help="how often tests/soak asks")
 
 
 @pytest.fixture

@@ -51,11 +51,26 @@ def dcmqrscp(folder: Path, knows: Mapping[str, int] | None = None, studies: int 
         f"HostTable BEGIN\n{hosts}HostTable END\nVendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\n{archive.ae_title} {storage} RW ({studies}, 1024mb) ANY\nAETable END\n"
     )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "-c", configuration], stdout=log, stderr=log)
-    try:
-        _wait_for(archive.port, process)
+    with started([program, "-c", configuration], archive.port, folder / "log"):
         yield archive
+
+
+@contextmanager
+def wlmscpfs(folder: Path) -> Iterator[int]:
+    """dcmtk's worklist of these folders of `.wl` files, one for each AE title that is called; its port."""
+    port = free_port()
+    with started([dcmtk("wlmscpfs"), "-dfp", folder, "-csk", port], port, folder / "log"):
+        yield port
+
+
+@contextmanager
+def started(command: Sequence[object], port: int, log_file: Path) -> Iterator[None]:
+    """A peer that listens on this port, until the end."""
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log)
+    try:
+        _wait_for(port, process)
+        yield
     finally:
         process.terminate()
         process.wait(timeout=10)

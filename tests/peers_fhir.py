@@ -1,5 +1,6 @@
 """Real FHIR peers, where node is installed: Medplum's router as a server, and the npm validator `fhir`."""
 
+import atexit
 import fcntl
 import json
 import shutil
@@ -8,12 +9,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Literal
 
 import httpx
 import pytest
 
 FOLDER = Path(__file__).parent / "fhir_server"
+TAKEN = Path(mkdtemp(prefix="rf-fhir-")) / "taken.ndjson"
+"""What the servers of this process have taken in transactions, a resource a line."""
+atexit.register(shutil.rmtree, TAKEN.parent, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def fhir_server() -> Iterator[FhirServer]:
     """An empty server on a port of its own."""
     _install()
     process = subprocess.Popen(
-        ["node", "server.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ["node", "server.mjs", TAKEN], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     try:

@@ -1,9 +1,10 @@
 """Any life of an order: whatever is said in whatever order, and whenever radflow is killed, these hold."""
 
+import json
 import os
 import shutil
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
@@ -25,7 +26,7 @@ from sqlmodel import select
 
 from flows.runtime import DirectRuntime
 from radflow.connectors.mllp import FakeReceiver
-from radflow.order import FINISHED, ON_WORKLIST, Event, Progress, State
+from radflow.order import FINISHED, ON_WORKLIST, Event, NotAllowed, Progress, State
 from radflow.settings import LOOPBACK, settings
 from radflow.simulators import performed_step
 from radflow.simulators.archive import SimulatedArchive
@@ -43,6 +44,15 @@ from tests.inbox import keep
 NUMBERS = st.sampled_from(["P1", "P2", "P3"])
 ENDS = st.sampled_from(["COMPLETED", "COMPLETED", "DISCONTINUED", ""])
 """Performed Procedure Step Status (0040,0252) in the last N-SET; empty: it never comes."""
+BY_HAND = st.sampled_from(
+    [
+        Event.ORDER_CANCELLED, Event.ORDER_HELD, Event.ORDER_RELEASED, Event.ORDER_DISCONTINUED,
+        Event.ORDER_CLOSED, Event.NO_SHOW, Event.STEP_STARTED, Event.ACQUISITION_DISCONTINUED,
+        Event.ACQUISITION_ABANDONED, Event.INSTANCES_AVAILABLE, Event.CANDIDATE_REFUSED,
+        Event.REPUBLICATION_ASKED, Event.WOKEN_BY_HAND,
+    ]
+)  # fmt: skip
+"""What people, modalities and archives may say without a message, in any state."""
 LONG = timedelta(hours=6)
 """Longer than any lease, pause and recheck."""
 
@@ -181,6 +191,15 @@ class Lives(RuleBasedStateMachine):
         if step and ends:
             performed_step.end(step, images, self.engine.clock.now, *where, status=ends)
 
+    @rule(number=NUMBERS, event=BY_HAND)
+    def said_by_hand(self, number: str, event: Event) -> None:
+        """Whether it may happen now or not: only the table decides."""
+        now = self.engine.clock.now
+        for row in _rows():
+            if row.placer_order_number == number:
+                with suppress(NotAllowed), store().write() as session:
+                    orders.record(session, row.key, event, source="person:x", occurred_at=now, now=now)
+
     @rule()
     def sweep(self) -> None:
         self.engine.sweep()
@@ -197,9 +216,10 @@ class Lives(RuleBasedStateMachine):
         """Some steps on: before one, or after it and before it is recorded."""
         self.runtime.kill(steps, done=done)
 
-    @rule(minutes=st.sampled_from([0, 1, 30]))
+    @rule(minutes=st.sampled_from([0, 1, 30, 300]))
     def time_passes(self, minutes: int) -> None:
         self.engine.advance(timedelta(minutes=minutes))
+        self.engine.look_at_limits()
 
     # What holds all the time
 
@@ -254,7 +274,18 @@ class Lives(RuleBasedStateMachine):
         got = Counter(raw.split(b"|", 10)[9] for raw in self.ehr.messages)
         assert set(got.values()) <= {1}, "the EHR gets each message once"
         assert len(got) == len([one for one in queued if one.destination == "ehr"])
+        for row in rows:
+            self._one_live_version(row)
         self._no_finished_order_wakes(rows)
+
+    def _one_live_version(self, row: OrderRow) -> None:
+        """Of each resource, and of the report."""
+        files = self._folder.glob(f"fhir/*/*/{row.key}.ndjson")
+        resources = [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+        assert len({(one["resourceType"], one["id"]) for one in resources}) == len(resources), row.key
+        reports = [one["status"] for one in resources if one["resourceType"] == "DiagnosticReport"]
+        live = [status for status in reports if status not in ("entered-in-error", "cancelled")]
+        assert len(live) <= 1, row.key
 
     def _no_finished_order_wakes(self, rows: list[OrderRow]) -> None:
         finished = [row for row in rows if row.state in FINISHED]
@@ -294,6 +325,10 @@ name = "ehr"
 host = "{LOOPBACK}"
 port = {self.ehr.port}
 takes = ["results"]
+[[overdue]]
+stage = "images"
+after = "4h"
+expires_after = "60d"
 """
         )
 

@@ -112,6 +112,11 @@ def wrong(file: Path) -> list[tuple[int, str, str]]:
         ('[[routes]]\nname = "r"\nto = []\n', 3, "routes[0].to", "at least 1 item"),
         (2 * '[[filters]]\nname = "f"\nwhen = {}\n', 5, "filters[1].name", "used once"),
         ('[[routes]]\nname = "r"\nto = ["ris"]', 3, "routes[0].to", "no destination 'ris'; the site has no"),
+        (
+            '[worklist.target]\nkind = "hl7"\ndestination = "ris"',
+            3, "worklist.target.destination", "No destination 'ris' takes orders",
+        ),
+        ('[worklist.target]\nkind = "dcm4chee"\nurl = "http://h/rs"', 3, "worklist.target.url", "aets"),
         ('[enrichment]\npatient = "both"', 2, "enrichment.patient", "'merge', 'adt' or 'order'"),
         ('[patient_identifiers]\nnumber = 1', 2, "patient_identifiers.number", "no such key"),
         ("[[patient_identifiers.numbers]]\nlength = -1", 2, "patient_identifiers.numbers[0].length", "great"),

@@ -11,6 +11,7 @@ from io import BytesIO
 
 from pydicom import Dataset
 from pydicom.filebase import DicomIO
+from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
 from mappings.dicom.character_sets import TEXT_VRS, UTF8
@@ -32,6 +33,11 @@ def stored(item: Dataset) -> bytes:
     file.is_little_endian, file.is_implicit_VR = True, False
     write_dataset(file, copy)
     return buffer.getvalue()
+
+
+def loaded(data: bytes) -> Dataset:
+    """The dataset of `stored` bytes, in UTF-8."""
+    return read_dataset(BytesIO(data), is_implicit_VR=False, is_little_endian=True)
 
 
 class Item:

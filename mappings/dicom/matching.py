@@ -11,7 +11,7 @@ from typing import Protocol
 from pydicom import DataElement, Dataset
 from pydicom.tag import Tag
 
-from mappings.dicom.values import Span, digits, matches_value, span, values
+from mappings.dicom.values import EMPTY_VALUE, Span, digits, matches_value, span, values
 
 _NEVER_MATCHED = frozenset(
     Tag(keyword) for keyword in ("SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC")
@@ -55,6 +55,8 @@ class Key:
             asking = (query for query in self.items if query.matching)
             return all(any(query.matches(ours) for ours in entity.items(self.tag)) for query in asking)
         ours = entity.texts(self.tag)
+        if not ours:
+            return EMPTY_VALUE in self.wanted
         return any(matches_value(self.vr, one, our) for one in self.wanted for our in ours)
 
     @property
@@ -87,7 +89,7 @@ class Query:
         """Whether the entity has what each key asks for.
 
         A key that the entity does not have at all is one that is not supported, and matches everything
-        (§C.2.2.1.3); one that it has with an empty value matches only what asks for nothing.
+        (§C.2.2.1.3); one that it has with an empty value matches what asks for nothing, or for just that.
         """
         but = (_STEP_DATE, _STEP_TIME) if self.period else ()
         if self.period and not _within(*self.period, entity):

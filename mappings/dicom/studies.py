@@ -1,5 +1,6 @@
 """What an archive answers, by C-FIND or QIDO-RS → Study, Series, Instance (PS3.4 §C.6.2, PS3.18 §10.6)."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -23,9 +24,17 @@ STUDY_DETAIL_KEYS = (
     *STUDY_KEYS, "IssuerOfAccessionNumberSequence", "ReferringPhysicianName",
     "ReferringPhysicianIdentificationSequence", "NameOfPhysiciansReadingStudy",
     "PhysiciansReadingStudyIdentificationSequence", "ProcedureCodeSequence", "InstitutionalDepartmentName",
+    "TimezoneOffsetFromUTC",
 )  # fmt: skip
-SERIES_DETAIL_KEYS = (*SERIES_KEYS, "OperatorsName", "OperatorIdentificationSequence")
+SERIES_DETAIL_KEYS = (
+    *SERIES_KEYS, "OperatorsName", "OperatorIdentificationSequence", "TimezoneOffsetFromUTC",
+)  # fmt: skip
 """Those of one study that is described; many archives have to read files for them."""
+
+
+def once_each(answers: Iterable[Dataset], uid: str) -> list[Dataset]:
+    """Each study, series or instance once, by its UID (a keyword): some archives answer with duplicates."""
+    return list({str(answer.get(uid) or number): answer for number, answer in enumerate(answers)}.values())
 
 
 def study(answer: Dataset, archive: str, zone: ZoneInfo, series: tuple[Series, ...] = ()) -> Study:

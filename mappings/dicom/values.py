@@ -10,6 +10,11 @@ from typing import Any
 from pydicom import DataElement
 from pydicom.multival import MultiValue
 
+EMPTY_VALUE = '""'
+"""A key with this value looks for what has none (empty value matching, §C.2.2.2). It is asked for by extended
+negotiation; who does not negotiate means the same, for no value of ours is two quotation marks.
+"""
+
 _ANY_MORE_COMPONENTS = re.compile(r"(\^\*)+$")
 """DOE^* asks for a DOE of any given name, also of none."""
 

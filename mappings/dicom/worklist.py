@@ -24,23 +24,30 @@ Stations = Callable[[str], Sequence[str]]
 """Modality → the AE titles of the stations that acquire it."""
 
 
-def worklist_items(order: Order, zone: ZoneInfo, stations: Stations = lambda _: ()) -> list[Dataset]:
+def worklist_items(
+    order: Order, zone: ZoneInfo, stations: Stations = lambda _: (), placed: datetime | None = None
+) -> list[Dataset]:
     """One worklist item for each scheduled procedure step.
 
     Args:
         order: What was ordered.
         zone: The site's; dates and times are local to it.
         stations: Where a step is scheduled that names no station: any that acquires its modality.
+        placed: When the order came: it is due then where it says neither this nor when it was requested.
     """
-    return [_item(order, step, zone, stations) for step in order.steps]
+    due = order.requested_at or placed
+    return [_item(order, step, zone, stations, step.start or due) for step in order.steps]
 
 
-def _item(order: Order, step: ScheduledProcedureStep, zone: ZoneInfo, stations: Stations) -> Dataset:
+def _item(
+    order: Order, step: ScheduledProcedureStep, zone: ZoneInfo, stations: Stations, start: datetime | None
+) -> Dataset:
     item = Dataset()
     _patient(item, order)
     _imaging_service_request(item, order)
     _requested_procedure(item, order)
-    item.ScheduledProcedureStepSequence = [_step(order, step, zone, stations)]
+    local = start.astimezone(zone) if start else None
+    item.ScheduledProcedureStepSequence = [_step(order, step, stations, local)]
     if not all(str(element.value).isascii() for element in item.iterall()):
         item.SpecificCharacterSet = "ISO_IR 192"
     return item
@@ -74,17 +81,15 @@ def _requested_procedure(item: Dataset, order: Order) -> None:
     item.ReferencedStudySequence = []
 
 
-def _step(order: Order, step: ScheduledProcedureStep, zone: ZoneInfo, stations: Stations) -> Dataset:
-    # Start date and time are type 1: a step without them is due on the day it was requested.
-    start = step.start or order.requested_at
-    local = start.astimezone(zone) if start else None
+def _step(order: Order, step: ScheduledProcedureStep, stations: Stations, start: datetime | None) -> Dataset:
+    """`start` is local; its date and time are type 1, and what a day's query goes by."""
     item = Dataset()
     item.Modality = _text(step.modality, _CS)
     item.ScheduledStationAETitle = [
         _text(title, _AE) for title in step.station_aet or stations(step.modality)
     ]
-    item.ScheduledProcedureStepStartDate = _date(local)
-    item.ScheduledProcedureStepStartTime = _time(local)
+    item.ScheduledProcedureStepStartDate = _date(start)
+    item.ScheduledProcedureStepStartTime = _time(start)
     item.ScheduledPerformingPhysicianName = _name(step.performing_physician)
     item.ScheduledProcedureStepDescription = _text(step.protocol.display or order.procedure.display, _LO)
     item.ScheduledProtocolCodeSequence = _codes(step.protocol)

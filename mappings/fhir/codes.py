@@ -35,6 +35,11 @@ def service_request_status(state: str) -> str:
     return packaged("service-request-status")[state][0]
 
 
+def task_status(state: str) -> str:
+    """Where an order stands → Task.status. Raises KeyError for what is no state."""
+    return packaged("task-status")[state][0]
+
+
 def request_priority(priority: str) -> str | None:
     """Requested Procedure Priority (0040,1003) → ServiceRequest.priority."""
     return PACKAGED.code("request-priority", priority)

@@ -46,8 +46,9 @@ def identifier(given: Identifier, type_code: str, base: str) -> dict[str, Any]:
 
     Empty when it has no value.
     """
-    assigned = assigned_number(given, base, type_code)
-    return {"type": {"coding": [{"system": TYPES, "code": type_code}]}, **assigned} if assigned else {}
+    code = " ".join(visible(type_code).split())
+    assigned = assigned_number(given, base, code)
+    return {"type": {"coding": [{"system": TYPES, "code": code}]}, **assigned} if assigned else {}
 
 
 def assigned_number(given: Identifier, base: str, kind: str) -> dict[str, Any]:

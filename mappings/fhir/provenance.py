@@ -10,19 +10,20 @@ from datetime import datetime
 from mappings.fhir.datatypes import Element, filled, instant, terminology
 from mappings.fhir.identifiers import own_identifier, under
 from mappings.fhir.people import Who, organization_reference
+from mappings.fhir.report_source import RESOURCE_TYPE
 from radflow.model import CodedConcept, Practitioner
 
 
 @dataclass(frozen=True)
 class SourceMessage:
-    """An HL7 message that told something of an order."""
+    """An HL7 message, or a resource of another server, that told something of an order."""
 
     control_id: str
-    """MSH-10."""
+    """MSH-10; of a resource `Type/id/_history/version`."""
     sender: str
-    """MSH-3 | MSH-4."""
+    """MSH-3 | MSH-4; of a resource the source that it was fetched from."""
     message_type: str
-    """MSH-9, as in `ORU^R01`."""
+    """MSH-9, as in `ORU^R01`; the type of a resource."""
     received_at: datetime
 
 
@@ -32,6 +33,7 @@ def provenance(
     targets: Sequence[str],
     *,
     messages: Sequence[SourceMessage],
+    recorded: datetime | None = None,
     studies: Sequence[str] = (),
     documents: Sequence[str] = (),
     agents: Sequence[tuple[str, Practitioner]] = (),
@@ -45,7 +47,8 @@ def provenance(
         kind: `order` or `result`: names the Provenance together with the order's key.
         key: the order's.
         targets: refer to what was made.
-        messages: which told it, first come first; one at least.
+        messages: which told it, first come first.
+        recorded: when it was told, where no message did.
         studies: refer to ImagingStudies that it was read from.
         documents: SOP Instance UIDs of SR documents.
         agents: who took part, and as what (code system provenance-participant-type).
@@ -60,7 +63,7 @@ def provenance(
             "resourceType": "Provenance",
             "meta": {"tag": [{"system": tag["system"], "code": tag["value"]}]},
             "target": [{"reference": target} for target in targets],
-            "recorded": instant(max(message.received_at for message in messages)),
+            "recorded": instant(max((message.received_at for message in messages), default=recorded)),
             "activity": terminology("v3-DataOperation", "UPDATE" if len(messages) > 1 else "CREATE"),
             "agent": [
                 _agent("assembler", {"type": "Device", "display": "radflow"}),
@@ -105,10 +108,11 @@ def _source(what: Element) -> Element:
 
 
 def _message(message: SourceMessage, base: str) -> Element:
-    """MSH-10 within its sender (MSH-3, MSH-4)."""
-    system = under(under(base, "message"), message.sender)
+    """MSH-10 within its sender (MSH-3, MSH-4); a version of a resource within its server."""
+    fetched = message.message_type == RESOURCE_TYPE
+    system = under(under(base, "report-source" if fetched else "message"), message.sender)
     return {
-        "type": "MessageHeader",
+        "type": RESOURCE_TYPE if fetched else "MessageHeader",
         "identifier": {"system": system, "value": message.control_id},
         "display": message.message_type,
     }

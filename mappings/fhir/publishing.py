@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     MATCHED = "matched"
     """It is another's to write; the destination has it, and ours refer to it."""
     WITHDRAWN = "withdrawn"
-    """It is no longer part of the result: marked as entered in error."""
+    """It is no longer part of the result: marked so by its status."""
     UNAVAILABLE = "unavailable"
     """Not written yet: it is tried again."""
     REFUSED = "refused"
@@ -30,6 +30,10 @@ PUBLISHED = frozenset({Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outc
 
 WITHDRAWABLE = frozenset({"ImagingStudy", "DiagnosticReport", "Observation", "DocumentReference"})
 """What is an order's own, and has the status `entered-in-error`. Patients and visits are not ours to end."""
+
+
+WITHDRAWN = frozenset({"entered-in-error", "cancelled"})
+"""The status of what is withdrawn."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,6 @@ class Written:
     version: str = ""
     reason: str = ""
     """Issue codes and paths of an OperationOutcome, or why it failed; free of patient data."""
-
-
-def withdrawal(name: str, resource_type: str) -> Entry:
-    """What was published by this name, marked as entered in error."""
-    return Entry(name, {"resourceType": resource_type, "status": "entered-in-error"}, "", withdraws=True)
 
 
 class Memory(Protocol):

@@ -26,6 +26,7 @@ from mappings.fhir.people import (
 from mappings.fhir.provenance import SourceMessage, provenance
 from mappings.fhir.service_request import service_request
 from mappings.fhir.sr_observation import sr_observations
+from mappings.fhir.task import order_task
 from radflow.findings import StructuredReport
 from radflow.model import Order, Practitioner, Report, Study, Visit
 from radflow.order import State
@@ -46,6 +47,10 @@ class Around:
     """Other orders of the same patient that the studies fulfil too."""
     order_messages: Sequence[SourceMessage] = ()
     result_messages: Sequence[SourceMessage] = ()
+    replaced: Sequence[str] = ()
+    """The Patients, as the destination calls them, that have been merged into the order's patient."""
+    with_task: bool = False
+    """Whether a Task tells where the order stands."""
 
 
 def result_resources(
@@ -102,7 +107,7 @@ class _Writer:
         self.resources: dict[str, Element] = {}
 
     def write(self, order: Order, studies: Sequence[Study], report: Report | None, state: State) -> None:
-        subject = self._add(patient(order.patient, self._base, self._who))
+        subject = self._add(patient(order.patient, self._base, self._who, replaces=self._around.replaced))
         visit = self._encounter(order, subject)
         orders = sorted([(order, state), *self._around.fellows], key=lambda pair: pair[0].key)
         requests = {
@@ -114,8 +119,14 @@ class _Writer:
             study.study_instance_uid: self._study(study, orders[0][0], report, names) for study in studies
         }
         results = self._results(order, studies, report, names, images)
+        if self._around.with_task:
+            self._add(
+                order_task(
+                    order, state, subject=subject, request=names.request, encounter=visit, base=self._base
+                )
+            )
         if self._whole:
-            self._provenances(order, names.request, results, list(images.values()))
+            self._provenances(order, report, names.request, results, list(images.values()))
 
     def _who(self, practitioner: Practitioner) -> Element:
         """A physician with an identifier is a resource of their own, where resources are wanted."""
@@ -180,10 +191,11 @@ class _Writer:
         found = self._observations(order, report, names, images)
         if report is None:
             return found
+        counted = [name for name in found if self.resources[name]["status"] != "entered-in-error"]
         resource = diagnostic_report(
             report, order, studies, subject=names.subject, based_on=names.request,
             imaging_studies=list(images.values()), base=self._base, who=self._who,
-            encounter=names.visit, results=found,
+            encounter=names.visit, results=counted,
         )  # fmt: skip
         return [self._add(resource), *found, *self._documents(order, report, names, images)]
 
@@ -216,7 +228,14 @@ class _Writer:
             )  # fmt: skip
         return [self._add(one) for one in written]
 
-    def _provenances(self, order: Order, request: str, results: Sequence[str], images: Sequence[str]) -> None:
+    def _provenances(
+        self,
+        order: Order,
+        report: Report | None,
+        request: str,
+        results: Sequence[str],
+        images: Sequence[str],
+    ) -> None:
         around, details = self._around, order.details
         if around.order_messages:
             agents = [
@@ -231,12 +250,14 @@ class _Writer:
                     who=self._who, base=self._base,
                 )
             )  # fmt: skip
-        if around.result_messages and results:
+        # A report that lies in the archive was brought by no message.
+        written = report.issued if report and report.source == "sr" else None
+        if results and (around.result_messages or written):
             documents = [one.sop_instance_uid for one in around.structured_reports]
             self._add(
                 provenance(
-                    "result", order.key, results, messages=around.result_messages, studies=images,
-                    documents=documents, who=self._who, base=self._base,
+                    "result", order.key, results, messages=around.result_messages, recorded=written,
+                    studies=images, documents=documents, who=self._who, base=self._base,
                 )
             )  # fmt: skip
 

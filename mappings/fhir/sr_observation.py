@@ -66,11 +66,7 @@ def _found(report: StructuredReport, base: str) -> Iterator[tuple[str, str, str,
             content = _evaluation(judged, report, base, group)
             yield f"{number}.e{place}", group.tracking_uid, group.tracking_id, content
     for number, accumulated in enumerate(report.dose.accumulated if report.dose else (), start=1):
-        totals = (
-            accumulated.events, accumulated.dlp, accumulated.dose_area_product, accumulated.dose_rp,
-            accumulated.fluoro_time, *accumulated.average_glandular_dose, *accumulated.others,
-        )  # fmt: skip
-        for place, total in enumerate(filter(None, totals), start=1):
+        for place, total in enumerate(accumulated.totals, start=1):
             yield f"dose{number}.{place}", "", "", _measurement(total, report, base)
 
 

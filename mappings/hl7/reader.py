@@ -74,18 +74,20 @@ class Segments:
     def get(self, path: str) -> str:
         """The value at the path in the first such segment, first repetition; empty when not sent or null."""
         name, field, component, subcomponent = _parsed(path)
-        return self._repetition(name, field).get(component, subcomponent)
+        # Most fields that are asked for are empty, and the listener asks before it answers.
+        raw = self._raw(name, field)
+        return self._first(raw).get(component, subcomponent) if raw else ""
 
     def field(self, path: str) -> Repetition:
         """The first repetition of the field."""
         name, field, *_ = _parsed(path)
-        return self._repetition(name, field)
+        return self._first(self._raw(name, field))
 
-    def repetitions(self, path: str) -> list[Repetition]:
-        """Every repetition of the field that holds something."""
+    def repetitions(self, path: str, *, empty: bool = False) -> list[Repetition]:
+        """Every repetition of the field that holds something; with `empty` the others too."""
         name, field, *_ = _parsed(path)
         parts = self._raw(name, field).split(self.delimiters.repetition)
-        return [Repetition(part, self.delimiters) for part in parts if part and part != NULL]
+        return [Repetition(part, self.delimiters) for part in parts if (part or empty) and part != NULL]
 
     def says(self, *paths: str) -> bool:
         """Whether something is sent at one of the paths, a value or `""`; a path may be a whole field."""
@@ -130,11 +132,14 @@ class Segments:
         return bool(_nth(part, self.delimiters.subcomponent, subcomponent).strip())
 
     def _raw(self, name: str, field: int) -> str:
-        line = next((line for line in self._lines if line[0] == name), [])
-        return line[field] if field < len(line) else ""
+        for line in self._lines:
+            if line[0] == name:
+                return line[field] if field < len(line) else ""
+        return ""
 
-    def _repetition(self, name: str, field: int) -> Repetition:
-        return Repetition(_nth(self._raw(name, field), self.delimiters.repetition, 1), self.delimiters)
+    def _first(self, raw: str) -> Repetition:
+        """The first repetition of a field."""
+        return Repetition(raw.split(self.delimiters.repetition, 1)[0], self.delimiters)
 
 
 class Hl7Message(Segments):

@@ -61,6 +61,7 @@ def read_reports(message: Hl7Message, *, site: str, zone: ZoneInfo) -> list[Repo
 def _report(message: Hl7Message, group: Segments, site: str, zone: ZoneInfo) -> Report:
     placer, filler = _order_numbers(group)
     observations = [read_observation(obx, zone) for obx in group.groups_from("OBX")]
+    text, addenda = _words(group)
     return Report(
         site=site,
         placer_order_number=placer,
@@ -72,7 +73,8 @@ def _report(message: Hl7Message, group: Segments, site: str, zone: ZoneInfo) -> 
         issued=time(group, "OBR-22", zone),
         observed=time(group, "OBR-7", zone),
         interpreter=named_with_date(group.repetitions("OBR-32")),
-        text="\n".join(line for obx in _narrative(group) for line in _text_lines(obx)),
+        text=text,
+        addenda=addenda,
         attachments=tuple(_attachment(obx.field("OBX-5")) for obx in _valid(group, "ED")),
         observations=tuple(filter(None, observations)),
         ended=time(group, "OBR-8", zone),
@@ -98,7 +100,7 @@ def _is_addendum(obx: Segments) -> bool:
 
 
 def _is_withdrawn(group: Segments) -> bool:
-    statuses = {obx.get("OBX-11") for obx in group.each("OBX")}
+    statuses = {obx.get("OBX-11") for obx in group.each("OBX") if not _names_images(obx)}
     return bool(statuses) and statuses <= _WITHDRAWN
 
 
@@ -129,16 +131,27 @@ def _valid(group: Segments, *value_types: str) -> list[Segments]:
 
 
 def _narrative(group: Segments) -> list[Segments]:
-    return [
-        obx
-        for obx in _valid(group, "TX", "FT", "ST")
-        if obx.get("OBX-3") not in _UIDS and not obx.get("OBX-3.2").endswith("Instance UID")
-    ]
+    return [obx for obx in _valid(group, "TX", "FT", "ST") if not _names_images(obx)]
+
+
+def _names_images(obx: Segments) -> bool:
+    return obx.get("OBX-3") in _UIDS or obx.get("OBX-3.2").endswith("Instance UID")
+
+
+def _words(group: Segments) -> tuple[str, tuple[str, ...]]:
+    """The whole narrative, and the addenda at its end: OBX of one OBX-4 after another are one addendum."""
+    narrative: list[str] = []
+    addenda: dict[str, list[str]] = {}
+    for obx in _narrative(group):
+        lines = addenda.setdefault(obx.get("OBX-4"), []) if _is_addendum(obx) else narrative
+        lines += _text_lines(obx)
+    added = tuple("\n".join(lines) for lines in addenda.values())
+    return "\n".join([*(["\n".join(narrative)] if narrative else []), *added]), added
 
 
 def _text_lines(obx: Segments) -> list[str]:
     """The repetitions of OBX-5. An empty one is an empty line."""
-    lines = [repetition.text for repetition in obx.repetitions("OBX-5")] or [""]
+    lines = [repetition.text for repetition in obx.repetitions("OBX-5", empty=True)]
     return [line.replace("\r\n", "\n").replace("\r", "\n") for line in lines]
 
 

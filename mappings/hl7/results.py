@@ -1,88 +1,168 @@
-"""Report → ORU^R01 v2.5.1 for those who placed the order (IHE RAD-28), built by hl7apy.
+"""Report → ORU^R01 for those who placed the order (IHE RAD-28), as each receiver wants it.
 
 `mappings.hl7.reports` reads the same report back from it.
+
+| Report | ORU^R01 (v2.5.1 §7.3.1) |
+|---|---|
+| placer and filler order number, accession number | OBR-2, OBR-3, OBR-18 |
+| study_instance_uid (0020,000D) | an OBX ST, OBX-3 113014 (DCM) |
+| status | OBR-25, OBX-11 |
+| text, addenda | OBX TX or FT |
+| attachments | OBX ED, base64 |
+| observations, and those of SR documents | OBX NM, SN, CWE, … |
+| notes | NTE after the OBR |
 """
 
-from collections.abc import Sequence
-from typing import Any
-from zoneinfo import ZoneInfo
-
-from hl7apy.core import Message
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from mappings.hl7 import times
-from mappings.hl7.encoding import ce, components, cx, dt, ei, ndl, text, xpn
-from mappings.hl7.reports import STUDY
-from mappings.hl7.written_segments import Envelope
-from radflow.model import Attachment, CodedConcept, Order, Report
+from mappings.hl7.charsets import CODECS
+from mappings.hl7.encoding import ce, components, ei, ndl, text
+from mappings.hl7.reports import ADDENDUM, STUDY
+from mappings.hl7.written_observations import observation_segments, plain
+from mappings.hl7.written_segments import (
+    Envelope,
+    comment,
+    header,
+    patient_segments,
+    segment,
+    visit_segments,
+)
+from radflow.model import Attachment, CodedConcept, Order, Report, ReportedObservation, Value
 
 _NARRATIVE = "18748-4^Diagnostic imaging study^LN"
+_ADDENDUM = f"{ADDENDUM}^Addendum Document^LN"
+_TAKEN_BACK = "X"
+"""OBR-25 and OBX-11: there is no result, or none any more."""
 
 
-def result_message(order: Order, report: Report, envelope: Envelope) -> bytes:
-    """The newest version of the order's report, UTF-8."""
-    message = Message("ORU_R01", version="2.5.1")
-    _header(message.msh, envelope)
-    result = message.add_group("ORU_R01_PATIENT_RESULT")
-    _patient(result.add_group("ORU_R01_PATIENT").pid, order)
-    observations = result.add_group("ORU_R01_ORDER_OBSERVATION")
-    _order(observations.obr, order, report, envelope.zone)
-    for number, (value_type, name, value) in enumerate(_observations(order, report), start=1):
-        obx = observations.add_group("ORU_R01_OBSERVATION").obx
-        obx.obx_1, obx.obx_2, obx.obx_3 = str(number), value_type, name
-        if value:
-            obx.obx_5 = value
-        obx.obx_11 = text(report.status)
-    er7: str = message.to_er7()
-    return er7.encode() + b"\r"
+class ResultsAs(Value):
+    """How a receiver wants results (`[destinations.results_as]`)."""
+
+    version: Literal["2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.8"] = "2.5.1"
+    """MSH-12."""
+    character_set: Literal[
+        "UNICODE UTF-8", "ASCII", "8859/1", "8859/2", "8859/5", "8859/7", "8859/9", "8859/15"
+    ] = "UNICODE UTF-8"
+    """MSH-18. What it does not have is sent as a question mark."""
+    text: Literal["TX-lines", "TX", "FT"] = "TX-lines"
+    r"""An OBX TX for each line; one OBX TX with a repetition for each line; or one OBX FT, with `\.br\`."""
+    addenda: Literal["appended", "own"] = "appended"
+    """At the end of the text, or each as OBX of its own: OBX-3 is LOINC's addendum, OBX-4 counts them."""
+    documents: bool = True
+    """PDF and other documents of the report, as OBX ED."""
+    observations: Literal["none", "report", "all"] = "report"
+    """Structured OBX: of the report itself; `all`: also measurements of DICOM SR documents."""
 
 
-def _header(msh: Any, envelope: Envelope) -> None:
-    msh.msh_3, msh.msh_4 = map(text, envelope.sending)
-    msh.msh_5, msh.msh_6 = map(text, envelope.receiving)
-    msh.msh_7 = times.from_utc(envelope.now, envelope.zone)
-    msh.msh_9 = "ORU^R01^ORU_R01"
-    msh.msh_10, msh.msh_11 = envelope.control_id, "P"
-    msh.msh_18 = "UNICODE UTF-8"
+_USUAL = ResultsAs()
 
 
-def _patient(pid: Any, order: Order) -> None:
-    patient = order.patient
-    pid.pid_1 = "1"
-    _repeat(pid, "pid_3", [cx(identifier) for identifier in patient.identifiers])
-    _repeat(pid, "pid_5", xpn(patient.name))
-    pid.pid_7 = dt(patient.birth_date)
-    pid.pid_8 = text(patient.sex)
+def result_message(
+    order: Order,
+    report: Report,
+    envelope: Envelope,
+    *,
+    wanted: ResultsAs = _USUAL,
+    measured: Sequence[ReportedObservation] = (),
+) -> bytes:
+    """The report's present version, in the character set that is wanted.
 
-
-def _order(obr: Any, order: Order, report: Report, zone: ZoneInfo) -> None:
-    obr.obr_1 = "1"
-    obr.obr_2 = ei(order.placer_order_number)
-    obr.obr_3 = ei(order.filler_order_number)
-    obr.obr_4 = ce(report.code if report.code != CodedConcept() else order.procedure)
-    obr.obr_7 = times.from_utc(report.observed, zone)
-    obr.obr_18 = text(order.accession_number)
-    obr.obr_19 = text(order.requested_procedure_id)
-    obr.obr_22 = times.from_utc(report.issued, zone)
-    obr.obr_25 = text(report.status)
-    obr.obr_32 = ndl(report.interpreter)
-
-
-def _observations(order: Order, report: Report) -> list[tuple[str, str, str]]:
-    """OBX-2, OBX-3 and OBX-5: the study, the narrative line by line, the documents."""
-    study = ("ST", f"{STUDY}^DICOM Study^DCM", text(order.study_instance_uid))
-    lines = report.text.split("\n") if report.text else []
-    return [
-        study,
-        *(("TX", _NARRATIVE, text(line)) for line in lines),
-        *(("ED", _NARRATIVE, _ed(attachment)) for attachment in report.attachments),
+    Args:
+        measured: what SR documents of the order say (`mappings.hl7.sr_results`); sent where that is wanted.
+    """
+    lines = [
+        header("ORU^R01^ORU_R01", wanted.version, envelope, wanted.character_set),
+        *patient_segments(order.patient, envelope.zone),
+        *visit_segments(order),
+        _obr(order, report, envelope),
+        *(comment(number, note) for number, note in enumerate(report.notes, start=1)),
+        *_results(order, report, envelope, wanted, measured),
     ]
+    return "".join(f"{line}\r" for line in lines).encode(CODECS[wanted.character_set], errors="replace")
 
 
-def _repeat(segment: Any, field: str, values: Sequence[str]) -> None:
-    for value in values:
-        segment.add_field(field).value = value
+def _obr(order: Order, report: Report, envelope: Envelope) -> str:
+    """OBR (§7.4.1)."""
+    zone = envelope.zone
+    return segment(
+        "OBR",
+        {
+            1: "1",
+            2: ei(order.placer_order_number),
+            3: ei(order.filler_order_number),
+            4: ce(report.code if report.code != CodedConcept() else order.procedure),
+            7: times.from_utc(report.observed, zone),
+            8: times.from_utc(report.ended, zone),
+            18: text(order.accession_number),
+            19: text(order.requested_procedure_id),
+            22: times.from_utc(report.issued, zone),
+            24: text(report.section),
+            25: text(_status(report)),
+            32: ndl(report.interpreter),
+            33: [ndl(one) for one in report.assistant_interpreters],
+            34: [ndl(one) for one in report.technicians],
+            35: [ndl(one) for one in report.transcriptionists],
+        },
+    )
+
+
+def _results(
+    order: Order,
+    report: Report,
+    envelope: Envelope,
+    wanted: ResultsAs,
+    measured: Sequence[ReportedObservation],
+) -> Iterator[str]:
+    """OBX (§7.4.2): the study, the narrative, the documents, what was measured; OBX-1 counts them."""
+    number = 0
+    for value_type, name, sub_id, value in _told(order, report, wanted):
+        number += 1
+        yield plain(number, value_type, name, value, sub_id=sub_id, status=_status(report))
+    structured = {"none": (), "report": report.observations, "all": (*report.observations, *measured)}
+    for one in structured[wanted.observations]:
+        number += 1
+        yield from observation_segments(number, one, envelope.zone, wanted.version, _status(report))
+
+
+def _status(report: Report) -> str:
+    """HL7 tables 0123 and 0085, which have the same code for what is taken back."""
+    return _TAKEN_BACK if report.withdrawn else report.status
+
+
+_Told = tuple[str, str, str, str | list[str]]
+"""OBX-2, OBX-3, OBX-4, OBX-5."""
+
+
+def _told(order: Order, report: Report, wanted: ResultsAs) -> Iterator[_Told]:
+    yield "ST", f"{STUDY}^DICOM Study^DCM", "", text(order.study_instance_uid)
+    addenda = report.addenda if wanted.addenda == "own" else ()
+    words = report.text_without(addenda)
+    if _status(report) == _TAKEN_BACK and not words:
+        # The receiver's text is to go: an OBX of its name, with nothing in it (§7.4.2.11).
+        yield wanted.text[:2], _NARRATIVE, "", ""
+    yield from _worded(words, _NARRATIVE, "", wanted)
+    for number, addendum in enumerate(addenda, start=1):
+        yield from _worded(addendum, _ADDENDUM, str(number), wanted)
+    if wanted.documents:
+        for attachment in report.attachments:
+            yield "ED", _NARRATIVE, "", _ed(attachment)
+
+
+def _worded(words: str, name: str, sub_id: str, wanted: ResultsAs) -> Iterator[_Told]:
+    if not words:
+        return
+    lines = [text(line) for line in words.split("\n")]
+    if wanted.text == "TX-lines":
+        yield from (("TX", name, sub_id, line) for line in lines)
+    elif wanted.text == "TX":
+        yield "TX", name, sub_id, "~".join(lines)
+    else:
+        yield "FT", name, sub_id, "\\.br\\".join(lines)
 
 
 def _ed(attachment: Attachment) -> str:
+    """ED (§2A.24): the type of data is a MIME type's first part, the subtype its second."""
     main, _, subtype = attachment.content_type.partition("/")
     return components("", main, subtype, "Base64", "".join(attachment.data.split()))

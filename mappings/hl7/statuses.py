@@ -8,6 +8,8 @@ from radflow.order import Event, State
 
 NEW, STATUS_CHANGED, CHANGED = "NW", "SC", "XO"
 """ORC-1, HL7 table 0119."""
+UNABLE = {"CA": "UC", "DC": "UD", "HD": "UH", "XO": "UX", "RP": "UM"}
+"""A request of the placer (ORC-1) → what it is told when that is not possible any more (HL7 table 0119)."""
 _ENDS = frozenset({"CA", "DC"})
 _HOLDS = frozenset({"HD", "RL"})
 

@@ -33,6 +33,23 @@ def to_utc(value: str, zone: ZoneInfo) -> datetime | None:
         raise ValueError("not a time") from None
 
 
+def to_instant(value: str, zone: ZoneInfo) -> datetime | None:
+    """The instant, where the value tells it for sure; else None.
+
+    That is to the second, and not in the hour that is there twice when clocks are put back.
+    """
+    try:
+        match = _match(value)
+        moment = to_utc(value, zone)
+    except ValueError:
+        return None
+    if match is None or moment is None or not match["second"]:
+        return None
+    local = moment.astimezone(zone)
+    twice = local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset()
+    return None if twice and not match["zone"] else moment
+
+
 def to_date(value: str) -> date | None:
     """The day; None when the value is empty or does not tell the day.
 

@@ -1,7 +1,7 @@
 """The segments that begin what radflow sends: MSH, PID, PD1, PV1.
 
-Written by their field numbers. hl7apy, which builds the results in v2.5.1, leaves withdrawn fields out from
-v2.7 on, so that what follows them moves, and takes about a second for an order.
+Written by their field numbers: hl7apy leaves withdrawn fields out from v2.7 on, so that what follows them
+moves, and takes about a second for a message.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ class Envelope:
     """Application and facility (MSH-5, MSH-6)."""
 
 
-def header(kind: str, version: str, envelope: Envelope) -> str:
-    """MSH (§2.14.9); `kind` is MSH-9, as in `ORU^R01^ORU_R01`."""
+def header(kind: str, version: str, envelope: Envelope, character_set: str = "UNICODE UTF-8") -> str:
+    """MSH (§2.14.9); `kind` is MSH-9, as in `ORU^R01^ORU_R01`, `character_set` MSH-18."""
     fields = segment(
         "MSH",
         {
@@ -46,7 +46,7 @@ def header(kind: str, version: str, envelope: Envelope) -> str:
             10: envelope.control_id,
             11: "P",
             12: version,
-            18: "UNICODE UTF-8",
+            18: character_set,
         },
     )
     # MSH-1 is the delimiter itself.
@@ -97,3 +97,8 @@ def visit_segments(order: Order) -> list[str]:
         19: cx(order.visit_number),
     }
     return [segment("PV1", {1: "1", **fields})] if any(fields.values()) else []
+
+
+def comment(number: int, words: str) -> str:
+    """NTE (§2.15.10), a repetition of NTE-3 for each line."""
+    return segment("NTE", {1: str(number), 3: "~".join(text(line) for line in words.split("\n"))})

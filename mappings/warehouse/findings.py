@@ -1,20 +1,19 @@
-"""What a DICOM SR document says in numbers and codes, a row each."""
+"""What DICOM SR documents and reports say in numbers and codes, a row each."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from mappings.warehouse.privacy import Row
-from radflow.findings import (
-    AccumulatedDose,
-    Measurement,
-    MeasurementGroup,
-    QualitativeEvaluation,
-    StructuredReport,
-)
-from radflow.model import CodedConcept
+from radflow.findings import Measurement, MeasurementGroup, QualitativeEvaluation, StructuredReport
+from radflow.model import CodedConcept, Report, ReportedObservation
 
 DOSE = -1
 """The group of a dose report's totals."""
+
+_FROM_SR = {"source": "sr", "comparator": None}
+
+_WITHDRAWN = frozenset({"D", "W"})
+"""OBX-11, HL7 table 0085."""
 
 
 def finding_rows(document: StructuredReport, order_key: str) -> Iterator[Row]:
@@ -31,8 +30,57 @@ def finding_rows(document: StructuredReport, order_key: str) -> Iterator[Row]:
         for evaluation in group.evaluations:
             yield {**common, "group": number, "kind": "evaluation", **_judged(evaluation, group)}
     for dose in document.dose.accumulated if document.dose else ():
-        for total in _totals(dose):
+        for total in dose.totals:
             yield {**common, "group": DOSE, "kind": "dose", **_measured(total, None)}
+
+
+def observation_rows(report: Report, order_key: str) -> Iterator[Row]:
+    """The report's OBX with numbers or codes: NM, SN, NA, CE, CWE, CNE. Of a date or time there is no row."""
+    groups: dict[str, int] = {}
+    for one in report.observations:
+        said = _said(one)
+        if report.withdrawn or one.status in _WITHDRAWN or not said:
+            continue
+        yield {
+            "order_key": order_key,
+            "study_instance_uid": report.study_instance_uid or None,
+            "sop_instance_uid": None,
+            "template": None,
+            "group": groups.setdefault(one.sub_id, len(groups)),
+            "kind": "evaluation" if one.codes else "measurement",
+            **_named(one.code),
+            "value": None,
+            "unit": one.unit.code or None,
+            "value_code": None,
+            "value_system": None,
+            **_where(one.body_site if one.body_site != CodedConcept() else None, None, None),
+            "tracking_uid": None,
+            "tracking_id": None,
+            "value_text": None,
+            "source": "obx",
+            "comparator": None,
+            **said,
+        }
+
+
+def _said(one: ReportedObservation) -> dict[str, Any]:
+    """OBX-5: a number, a code, or what no column holds in words; empty where it is neither."""
+    if one.codes:
+        first = one.codes[0]
+        return {
+            "value_code": first.code or None,
+            "value_system": first.system or None,
+            "value_text": first.display or None,
+        }
+    if one.numbers:
+        return {"value_text": ", ".join(map(str, one.numbers))}
+    if one.number is None:
+        return {}
+    if one.separator or one.comparator == "<>":
+        second = "" if one.second_number is None else one.second_number
+        return {"value_text": f"{one.comparator}{one.number}{one.separator}{second}"}
+    comparator = one.comparator if one.comparator != "=" else ""
+    return {"value": float(one.number), "comparator": comparator or None}
 
 
 def _measured(one: Measurement, group: MeasurementGroup | None) -> dict[str, Any]:
@@ -47,6 +95,7 @@ def _measured(one: Measurement, group: MeasurementGroup | None) -> dict[str, Any
         "tracking_uid": one.tracking_uid or (group.tracking_uid if group else "") or None,
         "tracking_id": one.tracking_id or (group.tracking_id if group else "") or None,
         "value_text": None,
+        **_FROM_SR,
     }
 
 
@@ -61,6 +110,7 @@ def _judged(one: QualitativeEvaluation, group: MeasurementGroup) -> dict[str, An
         "tracking_uid": group.tracking_uid or None,
         "tracking_id": group.tracking_id or None,
         "value_text": one.text or None,
+        **_FROM_SR,
     }
 
 
@@ -82,9 +132,3 @@ def _where(
         "site_system": site.system if site else None,
         "laterality_code": laterality.code if laterality else None,
     }
-
-
-def _totals(dose: AccumulatedDose) -> Iterator[Measurement]:
-    single = (dose.events, dose.dlp, dose.dose_area_product, dose.dose_rp, dose.fluoro_time)
-    yield from (one for one in single if one)
-    yield from (*dose.average_glandular_dose, *dose.others)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from mappings.fhir.codes import diagnostic_report_status
-from mappings.warehouse.findings import finding_rows
+from mappings.warehouse.findings import finding_rows, observation_rows
 from mappings.warehouse.privacy import Row
 from mappings.warehouse.stages import STAGES, Limits, stages_of
 from radflow.findings import StructuredReport
@@ -39,6 +39,8 @@ class Life:
     studies: Sequence[Study]
     reports: Sequence[tuple[datetime, Report]]
     """Every version with the time at which it was received, oldest first."""
+    report: Report | None
+    """The version that counts."""
     documents: Sequence[StructuredReport]
     attention: bool
     updated_at: datetime
@@ -56,7 +58,7 @@ def rows_of(life: Life, *, limits: Limits, now: datetime) -> dict[str, list[Row]
             _report_row(life.order.key, number, received_at, report)
             for number, (received_at, report) in enumerate(life.reports, 1)
         ],
-        "findings": [row for document in life.documents for row in finding_rows(document, life.order.key)],
+        "findings": list(_finding_rows(life)),
     }
 
 
@@ -72,7 +74,7 @@ def _order_row(life: Life) -> Row:
         "reason": order.reason or None,
         "state": str(life.state),
         # The code of FHIR, which is the same whatever HL7 version the report came in.
-        "report_status": diagnostic_report_status(life.reports[-1][1].status) if life.reports else None,
+        "report_status": diagnostic_report_status(life.report.status) if life.report else None,
         "patient_class": order.patient_class or None,
         "patient_sex": order.patient.sex or None,
         "patient_age": _age(order.patient, (order.requested_at or life.updated_at).date()),
@@ -118,6 +120,13 @@ def _turnaround_rows(life: Life, limits: Limits, now: datetime) -> Iterator[Row]
             "limit_seconds": limit,
             "overdue": stage.overdue(limit, now),
         }
+
+
+def _finding_rows(life: Life) -> Iterator[Row]:
+    for document in life.documents:
+        yield from finding_rows(document, life.order.key)
+    if life.report:
+        yield from observation_rows(life.report, life.order.key)
 
 
 def study_row(study: Study, order_key: str | None) -> Row:
@@ -170,6 +179,7 @@ def _report_row(order_key: str, version: int, received_at: datetime, report: Rep
         "characters": len(report.text),
         "attachments": len(report.attachments),
         "text": report.text or None,
+        "source": report.source,
     }
 
 

@@ -61,7 +61,7 @@ ORDERS = Table("orders", "A row for each order", (
     _text("procedure_text", "Its name (OBR-4.2)"),
     _text("reason", "Reason for the procedure (OBR-31)"),
     _required("state", "string", "Where the order stands"),
-    _plain("report_status", "string", "FHIR DiagnosticReport.status of the newest report"),
+    _plain("report_status", "string", "FHIR DiagnosticReport.status of the report that counts"),
     _plain("patient_class", "string", "Patient class (PV1-2), HL7 table 0004"),
     _plain("patient_sex", "string", "Administrative sex (PID-8), HL7 table 0001"),
     _plain("patient_age", "int", "Years at the time of the order; 90 stands for 90 and more"),
@@ -138,20 +138,21 @@ REPORTS = Table("reports", "A row for each version of an order's report", (
     _required("characters", "int", "Length of its text"),
     _required("attachments", "int", "Documents inside it (OBX-5 ED)"),
     _text("text", "Its text (OBX-5 TX, FT, ST)"),
+    _required("source", "string", "hl7, fhir or sr: what has brought it"),
 ))  # fmt: skip
 
-FINDINGS = Table("findings", "A row for each measurement or judgement of the order's DICOM SR documents", (
+FINDINGS = Table("findings", "A row for each measurement or judgement of its DICOM SR documents and report", (
     _ORDER_KEY, _STUDY,
-    _identifier("sop_instance_uid", "SOP Instance UID (0008,0018) of the document"),
+    _identifier("sop_instance_uid", "SOP Instance UID (0008,0018) of the document; null for OBX"),
     _plain("template", "string", "Template Identifier (0040,DB00)"),
     _required("group", "int", "What belongs together has one number in a document; -1: the dose"),
     _required("kind", "string", "measurement, evaluation or dose"),
-    _required("code", "string", "What was measured or judged (0040,A043)"),
+    _required("code", "string", "What was measured or judged (0040,A043; OBX-3)"),
     _required("code_system", "string", "Its coding scheme"),
     _plain("name", "string", "Its code meaning"),
     _plain("value", "float", "The number"),
-    _plain("unit", "string", "Its unit, UCUM"),
-    _plain("value_code", "string", "The coded judgement (0040,A168)"),
+    _plain("unit", "string", "Its unit, UCUM (OBX-6)"),
+    _plain("value_code", "string", "The coded judgement (0040,A168; OBX-5)"),
     _plain("value_system", "string", "Its coding scheme"),
     _plain("finding_code", "string", "What was found (121071, DCM)"),
     _plain("finding_system", "string", "Its coding scheme"),
@@ -160,7 +161,9 @@ FINDINGS = Table("findings", "A row for each measurement or judgement of the ord
     _plain("laterality_code", "string", "Laterality (272741003, SCT)"),
     _identifier("tracking_uid", "Tracking Unique Identifier (112040, DCM)"),
     _text("tracking_id", "Tracking Identifier (112039, DCM)"),
-    _text("value_text", "The judgement in words"),
+    _text("value_text", "The judgement in words, or a range or ratio"),
+    _required("source", "string", "sr: a DICOM SR document; obx: an OBX of the report that counts"),
+    _plain("comparator", "string", "<, <=, > or >= before the number (SN-1)"),
 ))  # fmt: skip
 
 MESSAGES = Table("messages", "A row for each HL7 message that came, by the UTC day on which it did", (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from radflow.order import State
+from radflow.order import FINISHED, State
 
 STAGES = ("received", "worklisted", "acquired", "reported", "published")
 TOTAL = "total"
@@ -48,7 +48,7 @@ def stages_of(reached: Mapping[str, datetime], state: State) -> Iterator[Stage]:
         yield Stage(stage, last, ended)
         last = ended
     waits = STAGES.index(done[-1]) + 1
-    is_open = state not in (State.PUBLISHED, State.CANCELLED)
+    is_open = state not in FINISHED
     if is_open and waits < len(STAGES):
         yield Stage(STAGES[waits], last, None)
     if is_open or "published" in reached:

@@ -1,5 +1,6 @@
 """`radflow mpps …`: what modalities have said that they performed, and of which orders."""
 
+import getpass
 import json
 from typing import Annotated, Any
 
@@ -8,9 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlmodel import Session
 
+from mappings.dicom import mpps
+from radflow.clock import utc_now
+from radflow.settings import settings
 from radflow.store import performed_steps
 from radflow.store.engine import store
-from radflow.store.performed_steps import UnknownStep
+from radflow.store.performed_steps import HasEnded, UnknownStep
 from radflow.store.tables import PerformedStepRow
 
 app = typer.Typer(no_args_is_help=True, help="Performed procedure steps (MPPS), and the orders they perform.")
@@ -50,14 +54,42 @@ def show(uid: Uid, as_json: AsJson = False) -> None:
         try:
             row = performed_steps.look(session, uid)
         except UnknownStep:
-            raise typer.BadParameter(
-                f"There is no performed step {uid!r}; `radflow mpps list` shows them."
-            ) from None
+            raise _no_such_step(uid) from None
         found = {**_summary(session, row), "dataset": row.dataset}
     if as_json:
         typer.echo(json.dumps(found))
     else:
         Console().print_json(json.dumps(found))
+
+
+@app.command()
+def close(
+    uid: Uid,
+    reason: Annotated[
+        str, typer.Option(help="Why; kept in the orders' log, so nothing of the patient.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Discontinue a performed step that its modality has never ended: its orders are to be done again."""
+    by = getpass.getuser()
+    try:
+        with store().write() as session:
+            row = performed_steps.get(session, performed_steps.look(session, uid).site, uid)
+            step = mpps.read(row.dataset, zone=settings().site(row.site).zone)
+            performed_steps.close(session, row, step, by=by, reason=reason, now=utc_now())
+            found = _summary(session, row)
+    except UnknownStep:
+        raise _no_such_step(uid) from None
+    except HasEnded as error:
+        raise typer.BadParameter(f"The performed step {uid!r} is {error} already.") from None
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        Console(stderr=True).print(f"{uid} is {found['status']}")
+
+
+def _no_such_step(uid: str) -> typer.BadParameter:
+    return typer.BadParameter(f"There is no performed step {uid!r}; `radflow mpps list` shows them.")
 
 
 def _summary(session: Session, row: PerformedStepRow) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`radflow orders …`: see orders, and wake one by hand."""
+"""`radflow orders …`: see orders, and do something to one by hand."""
 
 import getpass
 import json
@@ -10,6 +10,8 @@ from rich.table import Table
 from sqlmodel import col, select
 
 from radflow.clock import utc_now
+from radflow.commands import by_hand
+from radflow.lifecycle_page import drawn
 from radflow.order import Event, NotAllowed
 from radflow.store import orders, outbox, publications
 from radflow.store.engine import store
@@ -24,6 +26,7 @@ Key = Annotated[str, typer.Argument(help="The order's key, as the Prefect run is
 def list_orders(
     state: Annotated[str, typer.Option(help="Only orders in this state.")] = "",
     trouble: Annotated[bool, typer.Option("--trouble", help="Only orders that need a person.")] = False,
+    overdue: Annotated[bool, typer.Option("--overdue", help="Only orders that are overdue.")] = False,
     limit: Annotated[int, typer.Option(help="The newest this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -33,14 +36,19 @@ def list_orders(
         query = query.where(OrderRow.state == state)
     if trouble:
         query = query.where(OrderRow.trouble != "")
+    if overdue:
+        query = query.where(col(OrderRow.overdue_since).is_not(None))
     with store().read() as session:
         found = [_summary(row) for row in session.exec(query)]
     if as_json:
         typer.echo(json.dumps(found))
         return
-    table = Table("key", "state", "modality", "since (UTC)", "trouble")
+    table = Table("key", "state", "modality", "since (UTC)", "overdue since", "trouble")
     for row in found:
-        table.add_row(row["key"], row["state"], row["modality"], row["updated_at"][:19], row["trouble"])
+        table.add_row(
+            row["key"], row["state"], row["modality"], row["updated_at"][:19],
+            (row["overdue_since"] or "")[:16], row["trouble"],
+        )  # fmt: skip
     Console().print(table)
 
 
@@ -118,6 +126,16 @@ def wake(key: Key, as_json: AsJson = False) -> None:
         Console(stderr=True).print(f"{key} is woken")
 
 
+@app.command()
+def lifecycle() -> None:
+    """Print what may follow what in an order's life, as docs/lifecycle.md has it."""
+    typer.echo(drawn(), nl=False)
+
+
+for command in by_hand.COMMANDS:
+    app.command()(command)
+
+
 def _summary(row: OrderRow) -> dict[str, Any]:
     return {
         "key": row.key,
@@ -129,4 +147,6 @@ def _summary(row: OrderRow) -> dict[str, Any]:
         "flow_run_id": row.run_id,
         "updated_at": row.updated_at.isoformat(),
         "trouble": row.trouble,
+        "overdue_in": row.overdue_in,
+        "overdue_since": row.overdue_since.isoformat() if row.overdue_since else None,
     }

@@ -1,7 +1,6 @@
 """`radflow simulate …`: a hospital against which radflow is tried."""
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from radflow.logs import set_up_logging
-from radflow.settings import settings
-from radflow.store.engine import store
+from radflow.simulators.home import at_home_in
 
 app = typer.Typer(no_args_is_help=True, help="A simulated hospital, and what becomes of its orders.")
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -45,7 +42,7 @@ def day(
         tempfile.TemporaryDirectory(prefix="radflow-day-") as folder,
         Progress(console=Console(stderr=True), transient=True) as bar,
     ):
-        _at_home_in(Path(folder))
+        at_home_in(Path(folder))
         task = bar.add_task("the day")
         answer = simulate_day(
             orders, seed, lambda what, done, of: bar.update(task, description=what, completed=done, total=of)
@@ -58,19 +55,6 @@ def day(
     else:
         Console().print(_table(answer))
     raise typer.Exit(1 if wrong else 0)
-
-
-def _at_home_in(folder: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("RADFLOW_")]:
-        del os.environ[name]
-    os.environ |= {
-        "RADFLOW_HOME": str(folder),
-        "RADFLOW_SITES_DIR": str(folder / "sites"),
-        "RADFLOW_LOG_LEVEL": "ERROR",
-    }
-    settings.cache_clear()
-    store.cache_clear()
-    set_up_logging()
 
 
 def _table(answer: dict[str, object]) -> Table:

@@ -1,6 +1,7 @@
 """An archive asked by QIDO-RS (PS3.18 §10.6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,8 +20,10 @@ from mappings.dicom.studies import (
     STUDY_KEYS,
 )
 from radflow.connectors.dicom import keep_patients_out_of_the_log
+from radflow.connectors.errors import Refused, Unavailable
 from radflow.connectors.http_auth import requests_auth
 from radflow.connectors.instances import LARGEST_INSTANCE
+from radflow.connectors.requests_tls import TlsAdapter
 from radflow.connectors.wado import get_instance
 from radflow.connectors.wanted import (
     ECHO_SECONDS,
@@ -50,6 +53,8 @@ class DicomWebClient:
         self._more = False
         self._session = create_session()
         self._session.auth = requests_auth(archive.auth)
+        if archive.tls:
+            self._session.mount("https://", TlsAdapter(archive.tls))
         self._client = DICOMwebClient(
             archive.url.rstrip("/"),
             session=self._session,
@@ -65,10 +70,8 @@ class DicomWebClient:
         nobody = {"StudyInstanceUID": "1.2.3", "limit": "1"}
         seconds = min(ECHO_SECONDS, self._archive.timeout_seconds)
         accept = {"Accept": "application/dicom+json"}
-        try:
+        with self._unavailable_when_broken():
             self._session.get(url, params=nobody, headers=accept, timeout=seconds).raise_for_status()
-        except requests.RequestException as error:
-            raise self._failed(error) from error
 
     def find_studies(self, wanted: Sequence[Wanted], today: date) -> list[Study]:
         if not wanted:
@@ -126,17 +129,23 @@ class DicomWebClient:
     def _ask(self, search: _Search, keys: Sequence[str], **where: Any) -> list[Dataset]:
         """All answers of one search: no match is 200 with an empty list, or 204."""
         fields = keys if self._archive.include_fields else None
-        try:
-            return [Dataset.from_json(answer) for answer in self._pages(search, fields=fields, **where)]
-        except requests.RequestException as error:
-            raise self._failed(error) from error
-        except ValueError as error:
-            reason = f"archive {self._archive.name}: the answer to QIDO-RS is not DICOM JSON"
-            raise ArchiveUnavailable(reason) from error
+        with self._unavailable_when_broken():
+            answers = self._pages(search, fields=fields, **where)
+            return studies.once_each(map(Dataset.from_json, answers), keys[0])
 
-    def _failed(self, error: requests.RequestException) -> ArchiveUnavailable:
-        status = error.response.status_code if error.response is not None else type(error).__name__
-        return ArchiveUnavailable(f"archive {self._archive.name}: QIDO-RS failed: {status}")
+    @contextmanager
+    def _unavailable_when_broken(self) -> Iterator[None]:
+        """Whatever keeps the archive from answering; also that nobody vouches for us (`[archives.auth]`)."""
+        name = self._archive.name
+        try:
+            yield
+        except requests.RequestException as error:
+            status = error.response.status_code if error.response is not None else type(error).__name__
+            raise ArchiveUnavailable(f"archive {name}: QIDO-RS failed: {status}") from error
+        except (Refused, Unavailable) as error:
+            raise ArchiveUnavailable(f"archive {name}: {error}") from error
+        except ValueError as error:
+            raise ArchiveUnavailable(f"archive {name}: the answer to QIDO-RS is not DICOM JSON") from error
 
     def _pages(self, search: _Search, **where: Any) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = []

@@ -163,7 +163,7 @@ class DimseClient:
     def _find(
         self, association: Association, level: str, keys: Sequence[str], where: dict[str, Any]
     ) -> list[Dataset]:
-        """All answers of one C-FIND: `keys` to return, `where` to match."""
+        """All answers of one C-FIND: `keys` to return, the UID of the level first, `where` to match."""
         query = Dataset()
         query.QueryRetrieveLevel = level
         for keyword in keys:
@@ -172,7 +172,7 @@ class DimseClient:
             setattr(query, keyword, value)
         self._limited = False
         try:
-            return list(self._answers(association.send_c_find(query, StudyRootFind)))
+            return studies.once_each(self._answers(association.send_c_find(query, StudyRootFind)), keys[0])
         except (RuntimeError, ValueError) as error:
             # The association has ended, or has no presentation context for the query.
             reason = f"archive {self._archive.name}: C-FIND cannot be sent"

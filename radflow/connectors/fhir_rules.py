@@ -78,12 +78,19 @@ def _problems(field: _Field, part: Any, path: str, types: Mapping[str, str]) -> 
     for one in part if isinstance(part, list) else [part]:
         if field.codes and one not in field.codes:
             yield f"{path}: not a code of the required value set"
-        if field.targets and not _leads_to(one, field.targets, types):
+        if field.targets and not _leads_to(_reference(one), field.targets, types):
             yield f"{path}: not a reference to {' or '.join(sorted(field.targets))}"
+
+
+def _reference(value: Any) -> Any:
+    """A Reference; of a CodeableReference (R5) the one in it, None where it is a concept alone."""
+    return value.reference if value.get_resource_type() == "CodeableReference" else value
 
 
 def _leads_to(reference: Any, targets: frozenset[str], types: Mapping[str, str]) -> bool:
     """By `fullUrl` of an entry, by a relative or conditional URL, or by Reference.type."""
+    if reference is None:
+        return True
     url = reference.reference
     if url is None:
         # An identifier alone may be that of anything, where anything may be referred to.

@@ -16,11 +16,12 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.states import Scheduled
+from prefect.states import Completed, Scheduled
 
 from radflow.connectors.errors import Unavailable
 
 ORDER_DEPLOYMENT = "order/radflow"
+QUESTION_DEPLOYMENT = "reconcile/radflow"
 
 
 class OrchestratorUnavailable(Unavailable):
@@ -78,12 +79,7 @@ class PrefectOrchestrator:
 
     def _create(self, order_key: str, round_: int, tags: Sequence[str]) -> UUID:
         if self._deployment_id is None:
-            try:
-                self._deployment_id = self._client.read_deployment_by_name(ORDER_DEPLOYMENT).id
-            except ObjectNotFound:
-                raise OrchestratorUnavailable(
-                    f"Prefect has no deployment {ORDER_DEPLOYMENT}: run `radflow deploy`."
-                ) from None
+            self._deployment_id = _deployment(self._client, ORDER_DEPLOYMENT)
         key = order_key if round_ == 1 else f"{order_key}:{round_}"
         return self._client.create_flow_run_from_deployment(
             self._deployment_id, parameters={"order_key": order_key}, name=key, tags=tags, idempotency_key=key
@@ -122,6 +118,43 @@ class PrefectOrchestrator:
         return {str(run.id) for run in runs}
 
 
+class PrefectQuestions:
+    """Runs that wait for a person's answer, on a real Prefect server.
+
+    Every method raises OrchestratorUnavailable when the server does not answer.
+    """
+
+    def __init__(self) -> None:
+        self._client: SyncPrefectClient = get_client(sync_client=True)
+
+    def ask(self, name: str, parameters: dict[str, Any], tags: Sequence[str], key: str) -> str:
+        """The run that asks, made if there is none of this idempotency key; returns its id."""
+        with _reached():
+            deployment = _deployment(self._client, QUESTION_DEPLOYMENT)
+            return str(
+                self._client.create_flow_run_from_deployment(
+                    deployment, parameters=parameters, name=name, tags=tags, idempotency_key=key
+                ).id
+            )
+
+    def states(self, run_ids: Sequence[str]) -> dict[str, RunState]:
+        """How the runs stand, 200 at most; those that Prefect does not have are left out."""
+        ids = FlowRunFilterId(any_=[UUID(run_id) for run_id in run_ids])
+        with _reached():
+            runs = self._client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids), limit=200)
+        return {str(run.id): RunState(run.state.type, run.state.timestamp) for run in runs if run.state}
+
+    def close(self, run_id: str, why: str) -> None:
+        """End the run: its question is answered, or of no use any more."""
+        with _reached():
+            self._client.set_flow_run_state(UUID(run_id), Completed(message=why), force=True)
+
+    def run_again(self, run_id: str) -> None:
+        """Let a run go on whose process was lost."""
+        with _reached():
+            self._client.set_flow_run_state(UUID(run_id), _next_leg(), force=True)
+
+
 def start_deployment(name: str, parameters: dict[str, Any]) -> str:
     """Schedule a run of the deployment of this name, `flow/deployment`; returns the run's id.
 
@@ -129,13 +162,15 @@ def start_deployment(name: str, parameters: dict[str, Any]) -> str:
         OrchestratorUnavailable: Prefect does not answer, or has no such deployment.
     """
     with _reached(), get_client(sync_client=True) as client:
-        try:
-            deployment = client.read_deployment_by_name(name)
-        except ObjectNotFound:
-            raise OrchestratorUnavailable(
-                f"Prefect has no deployment {name}: run `radflow deploy`."
-            ) from None
-        return str(client.create_flow_run_from_deployment(deployment.id, parameters=parameters).id)
+        deployment = _deployment(client, name)
+        return str(client.create_flow_run_from_deployment(deployment, parameters=parameters).id)
+
+
+def _deployment(client: SyncPrefectClient, name: str) -> UUID:
+    try:
+        return client.read_deployment_by_name(name).id
+    except ObjectNotFound:
+        raise OrchestratorUnavailable(f"Prefect has no deployment {name}: run `radflow deploy`.") from None
 
 
 class FakeOrchestrator:

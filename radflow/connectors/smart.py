@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from radflow.clock import utc_now
 from radflow.connectors.errors import Refused, Unavailable
-from radflow.connectors.token_auth import (
+from radflow.connectors.oauth2 import (
     TokenAuth,
     TokenFlow,
     form,

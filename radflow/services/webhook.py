@@ -1,5 +1,7 @@
 """Where archives say that a study has come: it is looked up at once, without waiting for the sweep.
 
+Beside it FHIR servers say that a report has changed (`report_notices.py`).
+
 A POST names studies by UID; Orthanc's changes without one let all that is waited for be looked for. What is
 told is a hint: only what an archive shows is believed, and a hint that is lost costs no more than the time
 until the next sweep.
@@ -26,6 +28,8 @@ from starlette.routing import Route
 
 from mappings.dicom.notices import NotANotice, studies_named
 from radflow.clock import utc_now
+from radflow.connectors.tls import server_context
+from radflow.services.report_notices import ReportNotices
 from radflow.settings import ConfigError, Site, settings
 from radflow.settings.finding import Webhook
 from radflow.store.engine import Store, store
@@ -67,8 +71,8 @@ class Notices:
                     log.warning(line, site=self._site.name)
 
 
-def application(site: Site, notices: Notices) -> Starlette:
-    """The one resource. It answers 202 at once: looking up goes on behind it."""
+def application(site: Site, notices: Notices, reports: ReportNotices) -> Starlette:
+    """Studies, and sources of reports. Each is answered at once: looking up goes on behind it."""
     webhook = site.webhook
     assert webhook is not None
     token = _token(webhook)
@@ -85,7 +89,7 @@ def application(site: Site, notices: Notices) -> Starlette:
             notices.tell(uids)
         return JSONResponse({"studies": len(uids or ())}, 202)
 
-    return Starlette(routes=[Route(webhook.path, post, methods=["POST"])])
+    return Starlette(routes=[Route(webhook.path, post, methods=["POST"]), *reports.routes()])
 
 
 async def serve(
@@ -101,13 +105,18 @@ async def serve(
         started: called once with the port of each site; the system has chosen it where the settings say 0.
 
     Raises:
-        ConfigError: a token cannot be read.
+        ConfigError: a token, a secret or a TLS file cannot be read.
     """
     notices = {site.name: Notices(store, site, clock) for site in sites}
-    servers = {site.name: _Server(_configured(site, application(site, notices[site.name]))) for site in sites}
+    reports = {site.name: ReportNotices(store, site, clock) for site in sites}
+    servers = {
+        site.name: _Server(_configured(site, application(site, notices[site.name], reports[site.name])))
+        for site in sites
+    }
     async with asyncio.TaskGroup() as group:
         for name, server in servers.items():
             group.create_task(notices[name].work())
+            group.create_task(reports[name].work())
             group.create_task(server.serve())
         for server in servers.values():
             await server.is_up.wait()
@@ -156,11 +165,13 @@ class _Server(uvicorn.Server):
 
 
 def _configured(site: Site, app: Starlette) -> uvicorn.Config:
+    """Raises ConfigError where a TLS file cannot be used."""
     assert site.webhook is not None
+    context = server_context(site.webhook.tls)
     return uvicorn.Config(
         app, host=site.webhook.host, port=site.webhook.port, ws="none", lifespan="off", log_config=None,
         access_log=False, proxy_headers=False, server_header=False, timeout_keep_alive=30,
-        limit_concurrency=200,
+        limit_concurrency=200, ssl_context_factory=(lambda *_: context) if context else None,
     )  # fmt: skip
 
 

@@ -60,6 +60,8 @@ class DicomWebArchive(Section):
     """Whether its counts of series and instances can be believed; radflow counts by itself where not."""
     auth: ArchiveAuth = NoAuth()
     """`[archives.auth]`: docs/cloud-archives.md."""
+    tls: ClientTls | None = None
+    """For an https URL, where the system's authorities are not enough."""
     timeout_seconds: float = 60
     max_transfers: int = Field(default=2, ge=1)
     """How many studies may be moved there at once, by all movers together."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from mappings.hl7.results import ResultsAs
 from radflow.settings.base import Section
 from radflow.settings.tls import ClientTls
 
@@ -28,6 +29,8 @@ class Receiver(Section):
     """The message that orders and their status are sent in."""
     version: Version = "2.5.1"
     """HL7 version of orders and their status."""
+    results_as: ResultsAs = ResultsAs()
+    """`[destinations.results_as]`: the ORU^R01 that results are sent in."""
     receiving_application: str = ""
     receiving_facility: str = ""
     """MSH-5 and MSH-6 of what radflow itself sends there."""

@@ -14,7 +14,13 @@ FhirAuth = Annotated[
 ]
 
 
-class NdjsonFhir(Section):
+class _FhirDestination(Section):
+    fhir_version: Literal["R4", "R5"] = "R4"
+    order_status: bool = False
+    """Whether it is told where orders stand before there is a result: ServiceRequest and Task."""
+
+
+class NdjsonFhir(_FhirDestination):
     """FHIR resources as NDJSON files: a folder a day, a file an order."""
 
     kind: Literal["ndjson"]
@@ -22,9 +28,14 @@ class NdjsonFhir(Section):
     path: str = ""
     """Empty: `fhir/<site>` under RADFLOW_HOME."""
 
+    @property
+    def writes_patients(self) -> bool:
+        """Whether Patients are ours to write there."""
+        return True
 
-class HttpFhir(Section):
-    """A FHIR R4 server that takes transactions."""
+
+class HttpFhir(_FhirDestination):
+    """A FHIR server that takes transactions."""
 
     kind: Literal["http"]
     name: str
@@ -40,6 +51,11 @@ class HttpFhir(Section):
     """Entries that the server takes in one transaction or batch, where it has a limit."""
     patients: Literal["write", "match"] = "write"
     """`match`: Patients come from elsewhere. Ours refer to the one with the order's first identifier."""
+
+    @property
+    def writes_patients(self) -> bool:
+        """Whether Patients are ours to write there."""
+        return self.patients == "write"
 
 
 FhirDestination = Annotated[NdjsonFhir | HttpFhir, Field(discriminator="kind")]

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from radflow.settings.base import LOOPBACK, Section, Service
+from radflow.settings.tls import ServerTls
 
 
 class Finding(Section):
@@ -30,7 +31,7 @@ class Finding(Section):
 
 
 class Webhook(Service):
-    """Where archives say that a study has come (`[webhook]`)."""
+    """Where archives say that a study has come, and FHIR servers that a report has (`[webhook]`)."""
 
     host: str = LOOPBACK
     port: int = 2581
@@ -40,6 +41,8 @@ class Webhook(Service):
     token_variable: str = ""
     """Or the token in this environment variable."""
     max_request_bytes: int = Field(default=1024 * 1024, gt=0)
+    tls: ServerTls | None = None
+    """`[webhook.tls]`; without it the wire is open: for this machine alone, or a protected network."""
 
     @model_validator(mode="after")
     def _guarded(self) -> "Webhook":

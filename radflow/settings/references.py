@@ -7,6 +7,7 @@ from radflow.settings.base import Section, Service
 from radflow.settings.code_tables import stands_in_coded_field
 from radflow.settings.site import Site
 from radflow.settings.toml_lines import Location
+from radflow.settings.worklist_target import Hl7Worklist
 
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (compared with, never bound to)
 
@@ -20,12 +21,15 @@ class Wrong(NamedTuple):
 
 def wrong_references(site: Site) -> Iterator[Wrong]:
     """Whatever does not fit together."""
-    for section in ("archives", "fhir", "filters", "routes", "tables"):
+    for section in ("archives", "fhir", "filters", "report_sources", "routes", "tables"):
         yield from _used_twice([one.name for one in getattr(site, section)], section, "name")
     yield from _used_twice([task.step for task in site.tasks], "tasks", "function")
     yield from _routes_to_nowhere(site)
     yield from _moves_to_nowhere(site)
+    yield from _worklist_at_nobody(site)
     yield from _tables_at_odds(site)
+    yield from _limits_that_never_hold(site)
+    yield from _reports_of_nobody(site)
     yield from _ports_used_twice(site)
 
 
@@ -88,6 +92,14 @@ def _moves_to_nowhere(site: Site) -> Iterator[Wrong]:
                     yield Wrong((section, number, key), f"There is no archive {name!r}; {has}.")
 
 
+def _worklist_at_nobody(site: Site) -> Iterator[Wrong]:
+    target = site.worklist.target
+    takers = [destination.name for destination in site.destinations if "orders" in destination.takes]
+    if isinstance(target, Hl7Worklist) and target.destination not in takers:
+        reason = f'No destination {target.destination!r} takes orders: takes = ["orders"] in its section.'
+        yield Wrong(("worklist", "target", "destination"), reason)
+
+
 def _tables_at_odds(site: Site) -> Iterator[Wrong]:
     for number, table in enumerate(site.tables):
         if not table.codes:
@@ -96,3 +108,23 @@ def _tables_at_odds(site: Site) -> Iterator[Wrong]:
         told = any(code.display or code.system for code in table.codes.values())
         if told and not table.file and not all(map(stands_in_coded_field, table.path)):
             yield Wrong(("tables", number, "codes"), "Text and coding system follow components 1 and 4 only.")
+
+
+def _limits_that_never_hold(site: Site) -> Iterator[Wrong]:
+    for number, limit in enumerate(site.overdue):
+        for earlier, other in enumerate(site.overdue[:number]):
+            if other.covers(limit):
+                reason = f"It is never heeded: overdue[{earlier}] is for the same orders, and comes first."
+                yield Wrong(("overdue", number, "stage"), reason)
+                break
+
+
+def _reports_of_nobody(site: Site) -> Iterator[Wrong]:
+    if site.report_sources and "fhir" not in site.results.prefer:
+        yield Wrong(
+            ("report_sources",), 'results.prefer does not name "fhir": their reports would never count.'
+        )
+    for number, source in enumerate(site.report_sources):
+        if source.kind == "fhir-subscription" and site.webhook is None:
+            reason = "Its notifications come to the site's [webhook], and there is none."
+            yield Wrong(("report_sources", number, "kind"), reason)

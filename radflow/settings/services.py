@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from radflow.settings.base import LOOPBACK, AeTitle, Section, Service
 from radflow.settings.tls import ServerTls
+from radflow.settings.worklist_target import OwnWorklist, WorklistTarget
 
 
 class Hl7Service(Service):
@@ -107,6 +108,8 @@ class Worklist(Service):
     """Without it the wire is open: for a network that is protected by other means."""
     leaves_when: Literal["started", "completed", "images"] = "completed"
     """When a scheduled step leaves the worklist: at the latest when its images are found (docs/mpps.md)."""
+    target: WorklistTarget = OwnWorklist()
+    """`[worklist.target]`: the worklist that modalities ask, where it is not ours."""
     performed_steps_need: Literal["all", "status"] = "all"
     """What an MPPS must have: all that PS3.4 table F.7.2-1 requires, or a status only."""
 

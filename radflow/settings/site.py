@@ -1,8 +1,9 @@
 """One site, as `deployments/sites/<name>.toml` describes it."""
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from mappings.tables import PACKAGED, Tables
 from radflow.settings.archives import Archive, DicomWebArchive, DimseArchive
@@ -10,6 +11,9 @@ from radflow.settings.base import ConfigError, Section
 from radflow.settings.destinations import Destination, HttpReceiver, MllpReceiver
 from radflow.settings.fhir import FhirDestination, NdjsonFhir
 from radflow.settings.finding import Finding, Webhook
+from radflow.settings.orders import Orders
+from radflow.settings.overdue import Notify, OverdueLimit
+from radflow.settings.report_sources import FhirPoll, FhirSubscription, ReportSource, Results
 from radflow.settings.retention import Retention
 from radflow.settings.routing import ImageRoute, Prefetch, Routing
 from radflow.settings.rules import CodeTable, Enrichment, Filter, PatientIdentifiers, Route, SiteTask
@@ -28,12 +32,14 @@ class Site(Section):
     """MSH-3 and MSH-4 of what radflow sends."""
     uid_root: str = "2.25"
     """Root of the Study Instance UIDs made for orders without one. `2.25` needs no registration."""
-    identifier_system: str = "urn:radflow"
-    """Base URI of FHIR identifier systems whose assigner is not an OID or a URI."""
+    identifier_system: str = ""
+    """Base URI of FHIR identifier systems whose assigner is neither OID nor URI; else the site's own."""
     listener: Listener = Listener()
     http: HttpListener | None = None
     """HL7 over HTTP, where the site wants it."""
     worklist: Worklist = Worklist()
+    orders: Orders = Orders()
+    """What becomes of late cancellations."""
     archives: tuple[Archive, ...] = ()
     """In the order in which they are asked."""
     finding: Finding = Finding()
@@ -48,9 +54,17 @@ class Site(Section):
     """Which earlier studies are copied when an order is scheduled."""
     fhir: tuple[FhirDestination, ...] = (NdjsonFhir(kind="ndjson"),)
     destinations: tuple[Destination, ...] = ()
+    report_sources: tuple[ReportSource, ...] = ()
+    """Who has reports beside those that come over HL7."""
+    results: Results = Results()
+    """Whose report counts."""
     warehouse: Warehouse = Warehouse()
     turnaround: tuple[TurnaroundLimit, ...] = ()
-    """How long a stage may take before an order is overdue."""
+    """How long a stage may take, for the turnaround report."""
+    overdue: tuple[OverdueLimit, ...] = ()
+    """How long an order may wait before a person is told, and before it is closed."""
+    notify: Notify | None = None
+    """Who is told."""
     retention: Retention = Retention()
     """After how many days messages are removed."""
     filters: tuple[Filter, ...] = ()
@@ -64,6 +78,11 @@ class Site(Section):
     tasks: tuple[SiteTask, ...] = ()
     """Python functions of the site's own, as steps of an order's life."""
     _code_tables: Tables = PrivateAttr(PACKAGED)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _systems_of_its_own(cls, its: dict[str, Any]) -> dict[str, Any]:
+        return {"identifier_system": f"urn:radflow:{its.get('name')}", **its}
 
     @field_validator("time_zone")
     @classmethod
@@ -112,6 +131,20 @@ class Site(Section):
                 return archive
         raise ConfigError(
             f"Site {self.name!r} has no archive {name!r}; it has {[a.name for a in self.archives]}."
+        )
+
+    def report_source(self, name: str) -> FhirPoll | FhirSubscription:
+        """The source of reports of this name.
+
+        Raises:
+            ConfigError: the site has none.
+        """
+        for source in self.report_sources:
+            if source.name == name:
+                return source
+        raise ConfigError(
+            f"Site {self.name!r} has no report source {name!r}; "
+            f"it has {[source.name for source in self.report_sources]}."
         )
 
     def destination(self, name: str) -> MllpReceiver | HttpReceiver:

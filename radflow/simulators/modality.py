@@ -40,7 +40,7 @@ _KINDS: dict[str, tuple[UID, int]] = {
 _RETURN_KEYS = (
     "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "AccessionNumber",
     "ReferringPhysicianName", "StudyInstanceUID", "RequestedProcedureID", "RequestedProcedureDescription",
-    "RequestedProcedureCodeSequence", "PlacerOrderNumberImagingServiceRequest",
+    "RequestedProcedurePriority", "RequestedProcedureCodeSequence", "PlacerOrderNumberImagingServiceRequest",
 )  # fmt: skip
 _COPIED = _RETURN_KEYS[:8]
 """What a modality copies from the worklist into each image as it is (IHE RAD TF-2 appendix A)."""
@@ -65,17 +65,7 @@ def ask_worklist(
     Raises:
         ModalityError: the worklist does not answer.
     """
-    query = Dataset()
-    for keyword in _RETURN_KEYS:
-        setattr(query, keyword, [] if keyword.endswith("Sequence") else None)
-    query.AccessionNumber = accession_number
-    step = Dataset()
-    step.Modality = modality
-    step.ScheduledProcedureStepStartDate = f"{day:%Y%m%d}" if day else ""
-    for keyword in ("ScheduledStationAETitle", "ScheduledProcedureStepStartTime", "ScheduledProcedureStepID",
-                    "ScheduledProcedureStepDescription"):  # fmt: skip
-        setattr(step, keyword, None)
-    query.ScheduledProcedureStepSequence = [step]
+    query = worklist_query(day, modality, accession_number)
     found = []
     with connected(host, port, ae_title, calling_ae_title, [ModalityWorklistInformationFind]) as association:
         for status, item in association.send_c_find(query, ModalityWorklistInformationFind):
@@ -84,6 +74,23 @@ def ask_worklist(
             elif status.get("Status") != 0x0000:
                 raise ModalityError(f"worklist: C-FIND status {status.get('Status')}")
     return found
+
+
+def worklist_query(day: date | None = None, modality: str = "", accession_number: str = "") -> Dataset:
+    """What a modality asks for: these steps, each with all that is known of it."""
+    query = Dataset()
+    for keyword in _RETURN_KEYS:
+        setattr(query, keyword, [] if keyword.endswith("Sequence") else None)
+    query.AccessionNumber = accession_number
+    step = Dataset()
+    step.Modality = modality
+    step.ScheduledProcedureStepStartDate = f"{day:%Y%m%d}" if day else ""
+    for keyword in ("ScheduledStationAETitle", "ScheduledProcedureStepStartTime", "ScheduledProcedureStepID",
+                    "ScheduledProcedureStepDescription", "ScheduledProcedureStepStatus",
+                    "ScheduledProcedureStepLocation", "ScheduledPerformingPhysicianName"):  # fmt: skip
+        setattr(step, keyword, None)
+    query.ScheduledProcedureStepSequence = [step]
+    return query
 
 
 def acquire(item: Dataset, host: str, port: int, ae_title: str = "ARCHIVE") -> None:

@@ -91,7 +91,10 @@ def end(
     changes.PerformedProcedureStepEndDate = f"{at:%Y%m%d}"
     changes.PerformedProcedureStepEndTime = f"{at:%H%M%S}"
     by_series = groupby(images, key=lambda image: str(image.SeriesInstanceUID))
-    changes.PerformedSeriesSequence = [_series(series, list(members)) for series, members in by_series]
+    # Of type 1 at the end: what was given up before the first image has a series all the same.
+    changes.PerformedSeriesSequence = [_series(series, list(members)) for series, members in by_series] or [
+        _series(generate_uid(entropy_srcs=[uid]), [])
+    ]
     with connected(host, port, ae_title, "MODALITY", [ModalityPerformedProcedureStep]) as association:
         answer, _ = association.send_n_set(changes, ModalityPerformedProcedureStep, uid)
     if answer.get("Status") != 0x0000:
@@ -119,7 +122,7 @@ def _series(uid: str, images: Sequence[Dataset]) -> Dataset:
         setattr(series, keyword, "")
     series.ProtocolName = "Standard"
     series.SeriesInstanceUID = uid
-    series.SeriesDescription = images[0].get("SeriesDescription", "")
+    series.SeriesDescription = images[0].get("SeriesDescription", "") if images else ""
     series.ReferencedImageSequence = [_reference(image) for image in images]
     series.ReferencedNonImageCompositeSOPInstanceSequence = []
     return series

@@ -1,9 +1,10 @@
-"""Studies that may be an order's: proposed to a person, who confirms or rejects them."""
+"""Studies that may be an order's: proposed to a person, who confirms or refuses them."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from radflow.model import Study
 from radflow.order import AWAITING_IMAGES, Event
@@ -13,7 +14,7 @@ from radflow.store.tables import OrderRow, PatientIdentifier, StudyCandidate
 _PER_QUERY = 500
 """Values in one IN list."""
 
-CONFIRMED, REJECTED = "confirmed", "rejected"
+CONFIRMED, REFUSED = "confirmed", "refused"
 
 
 class NoSuchCandidate(LookupError):
@@ -62,45 +63,130 @@ def propose(session: Session, order_key: str, study: Study, now: datetime) -> bo
 
 def undecided(session: Session) -> Sequence[StudyCandidate]:
     """Those of orders that still wait for images, oldest first."""
+    return session.exec(_open()).all()
+
+
+def find_undecided(session: Session, candidate_id: int) -> StudyCandidate:
+    """The candidate of this number.
+
+    Raises:
+        NoSuchCandidate: it is not there, it is decided, or its order waits for images no longer.
+    """
+    candidate = session.exec(_open().where(StudyCandidate.id == candidate_id)).first()
+    if candidate is None:
+        raise NoSuchCandidate(candidate_id)
+    return candidate
+
+
+def to_ask(session: Session, limit: int) -> Sequence[StudyCandidate]:
+    """Undecided ones that no run asks a person about."""
+    return session.exec(_open().where(col(StudyCandidate.run_id).is_(None)).limit(limit)).all()
+
+
+def asked(session: Session) -> Sequence[StudyCandidate]:
+    """Undecided ones that a run asks a person about."""
+    return session.exec(_open().where(col(StudyCandidate.run_id).is_not(None))).all()
+
+
+def asked_in_vain(session: Session, limit: int) -> Sequence[StudyCandidate]:
+    """Those that a run asks about, or has asked, though they are decided or their order has images."""
     query = (
         select(StudyCandidate)
         .join(OrderRow)
-        .where(StudyCandidate.decision == "", col(OrderRow.state).in_(AWAITING_IMAGES))
+        .where(
+            col(StudyCandidate.run_id).is_not(None),
+            or_(StudyCandidate.decision != "", col(OrderRow.state).not_in(AWAITING_IMAGES)),
+        )
         .order_by(col(StudyCandidate.id))
     )
-    return session.exec(query).all()
+    return session.exec(query.limit(limit)).all()
 
 
-def confirm(session: Session, candidate_id: int, *, by: str, now: datetime) -> StudyCandidate:
+def confirm(
+    session: Session, candidate_id: int, *, by: str, now: datetime, reason: str = ""
+) -> StudyCandidate:
     """Link the study to the order, which goes on as if its archive had shown it.
+
+    Args:
+        reason: in the person's words, free of patient data.
 
     Raises:
         NoSuchCandidate: it is not there, or decided.
         NotAllowed: the order no longer waits for images.
     """
-    candidate = _decide(session, candidate_id, CONFIRMED, by, now)
+    candidate = _decide(session, candidate_id, CONFIRMED, by, reason, now)
     row = studies.see(session, candidate.order_key, Study.model_validate(candidate.document), now)
     studies.complete(row, now)
     row.recheck_at = now
-    orders.record(
-        session, candidate.order_key, Event.STUDY_FOUND, source=f"person:{by}", occurred_at=now, now=now
-    )
+    _record(session, candidate, Event.STUDY_FOUND, now)
     return candidate
 
 
-def reject(session: Session, candidate_id: int, *, by: str, now: datetime) -> StudyCandidate:
+def refuse(
+    session: Session, candidate_id: int, *, by: str, now: datetime, reason: str = ""
+) -> StudyCandidate:
     """Say that the study is not the order's; it is not proposed for it again.
+
+    Args:
+        reason: in the person's words, free of patient data.
 
     Raises:
         NoSuchCandidate: it is not there, or decided.
     """
-    return _decide(session, candidate_id, REJECTED, by, now)
+    candidate = _decide(session, candidate_id, REFUSED, by, reason, now)
+    _record(session, candidate, Event.CANDIDATE_REFUSED, now)
+    return candidate
 
 
-def _decide(session: Session, candidate_id: int, decision: str, by: str, now: datetime) -> StudyCandidate:
+def decide(
+    session: Session, order_key: str, study: Study, decision: str, *, by: str, reason: str, now: datetime
+) -> None:
+    """Remember what a person has said of a study that need not have been proposed."""
+    query = select(StudyCandidate).where(
+        StudyCandidate.order_key == order_key, StudyCandidate.study_instance_uid == study.study_instance_uid
+    )
+    row = session.exec(query.with_for_update()).first() or StudyCandidate(
+        order_key=order_key, study_instance_uid=study.study_instance_uid, archive=study.archive,
+        document=study.model_dump(mode="json"), proposed_at=now,
+    )  # fmt: skip
+    row.decision, row.decided_by, row.decided_at, row.reason = decision, by, now, reason
+    session.add(row)
+
+
+def is_refused(session: Session, order_key: str, study_instance_uid: str) -> bool:
+    """Whether a person has said that the study is not the order's."""
+    query = select(StudyCandidate.id).where(
+        StudyCandidate.order_key == order_key,
+        StudyCandidate.study_instance_uid == study_instance_uid,
+        StudyCandidate.decision == REFUSED,
+    )
+    return session.exec(query).first() is not None
+
+
+def _open() -> SelectOfScalar[StudyCandidate]:
+    return (
+        select(StudyCandidate)
+        .join(OrderRow)
+        .where(StudyCandidate.decision == "", col(OrderRow.state).in_(AWAITING_IMAGES))
+        .order_by(col(StudyCandidate.id))
+    )
+
+
+def _decide(
+    session: Session, candidate_id: int, decision: str, by: str, reason: str, now: datetime
+) -> StudyCandidate:
     candidate = session.get(StudyCandidate, candidate_id, with_for_update=True)
     if candidate is None or candidate.decision:
         raise NoSuchCandidate(candidate_id)
     candidate.decision, candidate.decided_by, candidate.decided_at = decision, by, now
+    candidate.reason = reason
     session.add(candidate)
     return candidate
+
+
+def _record(session: Session, candidate: StudyCandidate, event: Event, now: datetime) -> None:
+    detail = {"candidate": candidate.id, "reason": candidate.reason}
+    orders.record(
+        session, candidate.order_key, event, source=f"person:{candidate.decided_by}", occurred_at=now,
+        now=now, detail=detail,
+    )  # fmt: skip

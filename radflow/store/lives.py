@@ -11,6 +11,7 @@ from radflow.findings import StructuredReport
 from radflow.model import Order, Report, Study
 from radflow.order import State
 from radflow.store.orders import STAGES
+from radflow.store.reports import rank
 from radflow.store.tables import OrderEvent, OrderRow, ReportRow, StructuredReportRow, StudyRow
 
 Row = TypeVar("Row", bound=SQLModel)
@@ -19,8 +20,12 @@ MOST_AT_ONCE = 500
 """Values in one IN list."""
 
 
-def lives(session: Session, keys: Sequence[str]) -> Iterator[Life]:
-    """The orders of these keys, at most `MOST_AT_ONCE`; one that is not there is left out."""
+def lives(session: Session, keys: Sequence[str], prefer: Sequence[str]) -> Iterator[Life]:
+    """The orders of these keys, at most `MOST_AT_ONCE`; one that is not there is left out.
+
+    Args:
+        prefer: the sources of reports, best first.
+    """
     rows = session.exec(select(OrderRow).where(col(OrderRow.key).in_(keys)).order_by(col(OrderRow.key))).all()
     events = _by_order(session, OrderEvent, OrderEvent.order_key, OrderEvent.id, keys)
     studies = _by_order(session, StudyRow, StudyRow.order_key, StudyRow.id, keys)
@@ -33,15 +38,19 @@ def lives(session: Session, keys: Sequence[str]) -> Iterator[Life]:
             Event(line.id or 0, line.event, line.step, line.occurred_at, line.source)
             for line in events[row.key]
         ]
+        versions = [(one.received_at, Report.model_validate(one.document)) for one in reports[row.key]]
         yield Life(
             order=Order.model_validate(row.document),
             state=State(row.state),
             reached=_reached(log),
             events=log,
             studies=[Study.model_validate(study.document) for study in studies[row.key]],
-            reports=[
-                (report.received_at, Report.model_validate(report.document)) for report in reports[row.key]
-            ],
+            reports=versions,
+            report=min(
+                (report for _, report in reversed(versions)),
+                key=lambda report: rank(report.source, prefer),
+                default=None,
+            ),
             documents=[
                 StructuredReport.model_validate(one.document) for one in documents[row.key] if one.document
             ],

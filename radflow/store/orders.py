@@ -14,18 +14,20 @@ from sqlmodel import Session, col, delete, or_, select
 from mappings.rules.enrichment import Preference
 from radflow.model import Identifier, Order, Report
 from radflow.order import (
-    ACQUISITION_EVENTS,
     FINISHED,
     ON_WORKLIST,
     PATIENT_EVENTS,
     SHOWS_PATIENT,
+    TRANSITIONS,
+    WORK_EVENTS,
     Event,
     Progress,
     State,
 )
-from radflow.store import patients
-from radflow.store.tables import OrderEvent, OrderRow, WorklistItem
+from radflow.store import patients, publications
+from radflow.store.tables import OrderEvent, OrderRow, StudyRow, WorklistItem
 
+_MOST_OF_A_GROUP = 100
 SETTLING = timedelta(seconds=10)
 """How long Prefect may take to show a run as suspended after its leg has decided to rest."""
 
@@ -106,16 +108,41 @@ def place(
         patient_id=0, modality="", document={}, updated_at=now, state="",
     )  # fmt: skip
     row.patient_id = patient_id
+    _show(row, order, document)
+    session.add(row)
+    session.flush()
+    append(session, row, event, source=source, occurred_at=occurred_at, now=now, detail=detail)
+    return row
+
+
+def amend(
+    session: Session,
+    row: OrderRow,
+    order: Order,
+    *,
+    source: str,
+    occurred_at: datetime,
+    now: datetime,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """Give an order what was told of it late; of one that is cancelled nothing is made of it."""
+    _show(row, order, order.model_dump(mode="json"))
+    row.updated_at = now
+    session.add(row)
+    session.flush()
+    if (State(row.state), Event.ORDER_CHANGED) in TRANSITIONS:
+        append(
+            session, row, Event.ORDER_CHANGED, source=source, occurred_at=occurred_at, now=now, detail=detail
+        )
+
+
+def _show(row: OrderRow, order: Order, document: dict[str, Any]) -> None:
     row.placer_order_number = order.placer_order_number.value if order.placer_order_number else ""
     row.filler_order_number = order.filler_order_number.value if order.filler_order_number else ""
     row.accession_number = order.accession_number
     row.study_instance_uid = order.study_instance_uid
     row.modality = order.modality
     row.document = document
-    session.add(row)
-    session.flush()
-    append(session, row, event, source=source, occurred_at=occurred_at, now=now, detail=detail)
-    return row
 
 
 def record(
@@ -195,13 +222,19 @@ def append(
         row.attempts, row.trouble = 0, _TROUBLES[event]
     elif event is Event.STEP_STARTED and after.state is State.CANCELLED:
         row.trouble = PERFORMED_THOUGH_CANCELLED
-    elif event in ACQUISITION_EVENTS and before.only_notes(event):
+    elif event not in WORK_EVENTS and before.only_notes(event):
         # What a step that fails has left stays until it is done.
         pass
     elif row.attempts or event not in _KEEPING_TROUBLE:
         row.attempts, row.trouble = 0, ""
-    if _wakes(event, before, after):
+    if _wakes(event, before, after) or (
+        # What was published of an order that waits follows its patient too.
+        event in PATIENT_EVENTS and after.state not in FINISHED and publications.any_of(session, row.key)
+    ):
         row.wake_at = now
+    if event not in WORK_EVENTS:
+        # Whether it is late here, or no longer: looked at once what it only passes through is passed.
+        row.overdue_at = now + SETTLING
     if before.state in FINISHED and after.state not in FINISHED:
         # A finished run is not woken: the reopened order gets a run of its own.
         row.round, row.run_id, row.leg = row.round + 1, None, None
@@ -215,7 +248,8 @@ def _wakes(event: Event, before: Progress, after: Progress) -> bool:
     if event in PATIENT_EVENTS:
         return after.state in SHOWS_PATIENT
     finished = before.state in FINISHED and after.state in FINISHED
-    return (not before.only_notes(event) or event is Event.WOKEN_BY_HAND) and not finished
+    asked = event in (Event.WOKEN_BY_HAND, Event.SENDING_ASKED)
+    return (asked or not before.only_notes(event)) and not finished
 
 
 def look(session: Session, key: str, *, leg: str, now: datetime, lease: timedelta) -> Look:
@@ -309,16 +343,45 @@ def forget_runs(session: Session, keys: Sequence[str], now: datetime) -> None:
         session.add(row)
 
 
-def of_report(session: Session, report: Report) -> OrderRow | None:
-    """The one order that a report speaks of."""
-    return of_numbers(
-        session,
-        report.site,
-        placer=report.placer_order_number,
-        filler=report.filler_order_number,
-        accession_number=report.accession_number,
-        study_instance_uid=report.study_instance_uid,
+def of_report(session: Session, report: Report) -> list[OrderRow]:
+    """The orders that a report speaks of; none where it is not sure which.
+
+    Placer and filler number name one order. Without them it is the orders of one patient that have its
+    accession number, or else its Study Instance UID: in a group case those of several.
+    """
+    placer, filler = report.placer_order_number, report.filler_order_number
+
+    def named(*numbers: tuple[Any, str]) -> list[OrderRow]:
+        found = _named(session, report.site, numbers)
+        return [row for row in found if not _is_anothers(row, placer, filler)]
+
+    own = named(
+        (OrderRow.filler_order_number, filler.value if filler else ""),
+        (OrderRow.placer_order_number, placer.value if placer else ""),
     )
+    if len(own) > 1:
+        own = [row for row in own if row.accession_number == report.accession_number]
+        return own if len(own) == 1 else []
+    found = own or named((OrderRow.accession_number, report.accession_number))
+    found = found or named((OrderRow.study_instance_uid, report.study_instance_uid))
+    return found if len({row.patient_id for row in found}) == 1 else []
+
+
+def group_of(session: Session, row: OrderRow) -> list[OrderRow]:
+    """The other orders of the patient that one study fulfils together with this one (a group case)."""
+    studies = select(StudyRow.study_instance_uid).where(StudyRow.order_key == row.key)
+    shared = select(StudyRow.order_key).where(col(StudyRow.study_instance_uid).in_(studies))
+    query = select(OrderRow).where(
+        OrderRow.site == row.site,
+        OrderRow.patient_id == row.patient_id,
+        OrderRow.key != row.key,
+        or_(
+            col(OrderRow.key).in_(shared),
+            OrderRow.study_instance_uid == row.study_instance_uid,
+            OrderRow.accession_number == row.accession_number,
+        ),
+    )
+    return list(session.exec(query.order_by(col(OrderRow.key))))
 
 
 def of_numbers(
@@ -332,26 +395,45 @@ def of_numbers(
 ) -> OrderRow | None:
     """The one order with these numbers; None where there is none, or more than one.
 
-    What is the order's own (placer, filler and accession number) decides. A Study Instance UID is also that
-    of the other orders of a group case, and is heeded only where nothing else names an order.
+    What is the order's own decides: its placer and filler number, else its accession number, which the other
+    orders of a group case may share. A Study Instance UID is heeded only where nothing else names an order.
+    One number of two assigners is two orders.
     """
-    own = (
+    of_order = (
         (OrderRow.filler_order_number, filler.value if filler else ""),
         (OrderRow.placer_order_number, placer.value if placer else ""),
+    )
+    of_others_too = (
         (OrderRow.accession_number, accession_number),
+        (OrderRow.study_instance_uid, study_instance_uid),
     )
-    found = _named(session, site, own) or _named(
-        session, site, [(OrderRow.study_instance_uid, study_instance_uid)]
-    )
-    return found[0] if len(found) == 1 else None
+    for numbers in (of_order, *((one,) for one in of_others_too)):
+        found = [row for row in _named(session, site, numbers) if not _is_anothers(row, placer, filler)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+_MOST_OF_A_NUMBER = 20
+"""Orders that are looked at because of one number."""
 
 
 def _named(session: Session, site: str, numbers: Iterable[tuple[Any, str]]) -> Sequence[OrderRow]:
-    """At most two orders: more are as many as two."""
     named = [column == value for column, value in numbers if value]
     if not named:
         return ()
-    return session.exec(select(OrderRow).where(OrderRow.site == site, or_(*named)).limit(2)).all()
+    query = select(OrderRow).where(OrderRow.site == site, or_(*named)).order_by(OrderRow.key)
+    return session.exec(query.limit(_MOST_OF_A_NUMBER)).all()
+
+
+def _is_anothers(row: OrderRow, placer: Identifier | None, filler: Identifier | None) -> bool:
+    """Whether the order has its number from another assigner, where both are told."""
+    pairs = ((placer, row.document["placer_order_number"]), (filler, row.document["filler_order_number"]))
+    return any(
+        given.assigner != known["assigner"]
+        for given, known in pairs
+        if given and known and given.assigner and known["assigner"]
+    )
 
 
 def events_of(session: Session, key: str) -> Sequence[OrderEvent]:

@@ -92,6 +92,26 @@ def queue(
     return row
 
 
+def join(session: Session, site: str, destination: str, queues: Collection[str], into: str) -> None:
+    """Put what waits in these queues of a destination into this one, as if it had always been one queue.
+
+    So after a merge what was said of the retired patient still goes before what is said of the survivor.
+    """
+    for name in sorted({*queues, into}):
+        _hold(session, site, destination, name)
+    waiting = select(OutboxMessage).where(
+        OutboxMessage.site == site,
+        OutboxMessage.destination == destination,
+        col(OutboxMessage.queue).in_({*queues, into}),
+        col(OutboxMessage.state).in_(UNSENT),
+    )
+    rows = session.exec(waiting.order_by(col(OutboxMessage.id)).with_for_update()).all()
+    for row in rows:
+        row.queue = into
+        if row.state != QueueState.PARKED:
+            row.state = QueueState.QUEUED if row is rows[0] else QueueState.BEHIND
+
+
 def sendable(session: Session, site: str, destination: str, limit: int) -> Sequence[OutboxMessage]:
     """The messages that may go out now: the first of each queue, and all that are of no patient.
 
@@ -109,9 +129,10 @@ def sendable(session: Session, site: str, destination: str, limit: int) -> Seque
 def sent(session: Session, message_id: int, *, answer: str, now: datetime) -> None:
     """Note that the receiver has acknowledged the message; the next one of its queue may go."""
     row = _concluded(session, message_id, now)
-    if row.state != QueueState.QUEUED:
+    if row.state not in (QueueState.QUEUED, QueueState.BEHIND):
         # Noted already, by this sender or by one that was quicker.
         return
+    # One that has come to stand behind another, while it was on its way, is sent all the same.
     row.state, row.answer, row.attempts, row.sent_at = QueueState.SENT, answer, row.attempts + 1, now
     _let_next_go(session, row)
 
@@ -156,6 +177,26 @@ def resend(session: Session, message_id: int) -> OutboxMessage:
     row = _parked(session, message_id)
     row.state, row.attempts = QueueState.QUEUED, 0
     return row
+
+
+def send_again(session: Session, order_key: str) -> list[OutboxMessage]:
+    """Send the order's last message to each destination once more, under the same MSH-10; those that it is.
+
+    What is still waiting to be sent is left as it is.
+    """
+    last: dict[str, OutboxMessage] = {}
+    for row in session.exec(select(OutboxMessage).where(OutboxMessage.order_key == order_key)):
+        last[row.destination] = max(row, last.get(row.destination, row), key=lambda one: one.id or 0)
+    again = [row for row in last.values() if row.state not in (QueueState.QUEUED, QueueState.BEHIND)]
+    for row in again:
+        _hold(session, row.site, row.destination, row.queue)
+        session.refresh(row, with_for_update=True)
+        parked = row.state == QueueState.PARKED
+        before = None if parked else _first(session, row.site, row.destination, row.queue, UNSENT)
+        row.state = QueueState.BEHIND if row.queue and before else QueueState.QUEUED
+        row.attempts, row.sent_at = 0, None
+        session.flush()
+    return again
 
 
 def skip(session: Session, message_id: int, *, by: str, reason: str, now: datetime) -> OutboxMessage:
@@ -235,6 +276,6 @@ def _let_next_go(session: Session, row: OutboxMessage) -> None:
     if not row.queue:
         return
     session.flush()
-    following = _first(session, row.site, row.destination, row.queue, (QueueState.BEHIND,))
-    if following:
+    following = _first(session, row.site, row.destination, row.queue, UNSENT)
+    if following and following.state == QueueState.BEHIND:
         following.state = QueueState.QUEUED

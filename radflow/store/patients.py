@@ -4,15 +4,17 @@ A transaction opens `Patients` on the identifiers that it is about to meet: they
 changed in memory, and written at once. So a hundred ADT messages cost a few statements.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import tuple_
 from sqlmodel import Session, col, select
 
 from mappings.rules.enrichment import Preference, enriched
 from radflow.model import Identifier, Patient
+from radflow.store.standing import sent as sent_of
 from radflow.store.standing import takes_word_of
 from radflow.store.tables import PatientIdentifier, PatientRow
 
@@ -20,6 +22,7 @@ Said = Callable[[Patient | None], Patient]
 """What a message says of a patient, on top of what is known of them."""
 
 _Key = tuple[str, str, str]
+_T = TypeVar("_T", int, _Key)
 _AT_ONCE = 500
 """So many identifiers are asked for in one statement, whose parameters are limited."""
 
@@ -37,15 +40,16 @@ class Patients:
     """The patients whom a transaction speaks of. Nothing is written before `write`."""
 
     def __init__(self, session: Session, wanted: Iterable[tuple[str, Identifier]]) -> None:
-        """Find the patients of these identifiers, each with its site."""
+        """Find the patients of these identifiers, each with its site, and what else names them."""
         self._session = session
         self._named: dict[_Key, _Named] = {}
         self._documents: dict[int, Patient] = {}
         self._unwritten: list[PatientRow] = []
         self._renamed: set[_Key] = set()
-        keys = sorted({_key(site, identifier) for site, identifier in wanted})
-        for start in range(0, len(keys), _AT_ONCE):
-            self._learn(_KEY.in_(keys[start : start + _AT_ONCE]))
+        for some in _chunks({_key(site, identifier) for site, identifier in wanted}):
+            self._learn(_KEY.in_(some))
+        for ids in _chunks(self.ids):
+            self._learn(col(PatientIdentifier.patient_id).in_(ids))
 
     @property
     def ids(self) -> set[int]:
@@ -66,6 +70,11 @@ class Patients:
             if named and not any(_same_kind(first, one) for one in self.document(named.row).identifiers):
                 return named.row
         return None
+
+    def name(self, site: str, identifier: Identifier) -> Identifier:
+        """The first identifier of whom this one names; itself where it names nobody yet."""
+        row = self.find(site, [identifier])
+        return next(iter(self.document(row).identifiers), identifier) if row else identifier
 
     def document(self, row: PatientRow) -> Patient:
         """The patient as they are known now."""
@@ -120,7 +129,9 @@ class Patients:
         """
         priors = [named.row for one in prior if (named := self._named.get(_key(site, one)))]
         row = self.find(site, survivor) or next(iter(priors), None) or self._new(site, now)
-        superseded = not _takes_word_of(row, told_by)
+        # Told late: the survivor has since been merged into another. Merged back, a prior is their name now.
+        late = self.is_retired(site, survivor[0]) and not any(self._names(site, one, row) for one in prior)
+        superseded = not _takes_word_of(row, told_by) or late
         absorbed = {id(other): other for other in priors if other is not row}
         merged = self._absorb(row, list(absorbed.values()), now)
         if not superseded:
@@ -173,7 +184,6 @@ class Patients:
             return set()
         self.write()
         ids = {other.id for other in others if other.id is not None}
-        self._learn(col(PatientIdentifier.patient_id).in_(ids))
         for key, named in self._named.items():
             if named.row in others:
                 named.row = row
@@ -213,6 +223,15 @@ class Patients:
 _KEY = tuple_(col(PatientIdentifier.site), col(PatientIdentifier.assigner), col(PatientIdentifier.value))
 
 
+def retired_of(session: Session, patient_id: int) -> list[Identifier]:
+    """The identifiers that named the patient before a merge, or named another one."""
+    query = select(PatientIdentifier).where(
+        PatientIdentifier.patient_id == patient_id, col(PatientIdentifier.retired)
+    )
+    found = session.exec(query.order_by(PatientIdentifier.assigner, PatientIdentifier.value))
+    return [Identifier(value=one.value, assigner=one.assigner) for one in found]
+
+
 def of_order(
     session: Session, site: str, sent: Patient, preference: Preference, *, told_by: int | None, now: datetime
 ) -> tuple[int, Patient]:
@@ -223,7 +242,7 @@ def of_order(
     """
     known = Patients(session, ((site, one) for one in sent.identifiers))
     row = known.find(site, sent.identifiers)
-    late = row is not None and told_by is not None and told_by < (row.told_by or 0)
+    late = row is not None and told_by is not None and _told_later(session, row.told_by, told_by)
     if row is None or (preference == "merge" and not late):
         row = known.update(
             site, sent.identifiers, lambda before: enriched(sent, before, "merge"), told_by=None, now=now
@@ -233,8 +252,26 @@ def of_order(
     return row.id, sent if preference == "order" else known.document(row)
 
 
+def named_now(session: Session, site: str, identifier: Identifier) -> Identifier:
+    """As `Patients.name`, for one that is met alone."""
+    return Patients(session, [(site, identifier)]).name(site, identifier)
+
+
+def _chunks(things: Collection[_T]) -> Iterator[list[_T]]:
+    ordered = sorted(things)
+    return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
+
+
 def _takes_word_of(row: PatientRow, told_by: int | None) -> bool:
     return told_by is None or takes_word_of(row, told_by)
+
+
+def _told_later(session: Session, newest: int | None, told_by: int) -> bool:
+    """Whether the newest ADT message is later than this one."""
+    if newest is None:
+        return False
+    when = sent_of(session, {newest, told_by})
+    return when[newest].is_after(when[told_by])
 
 
 def _key(site: str, identifier: Identifier) -> _Key:

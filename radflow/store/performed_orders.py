@@ -85,6 +85,20 @@ def performed_in(session: Session, site: str, uids: Sequence[str]) -> dict[str, 
     return {uid: list(rows.values()) for uid, rows in found.items()}
 
 
+def move(session: Session, study_instance_uid: str, from_key: str, to_key: str | None) -> None:
+    """Let what was performed into this study for one order be another one's, or none's that is known.
+
+    Which of the other order's scheduled steps it is nobody knows: it is taken for all of them.
+    """
+    query = select(PerformedStepOrder).where(
+        PerformedStepOrder.order_key == from_key, PerformedStepOrder.study_instance_uid == study_instance_uid
+    )
+    for link in session.exec(query):
+        link.order_key, link.step_id = to_key, ""
+        session.add(link)
+    session.flush()
+
+
 def studies_of(session: Session, order_key: str) -> list[str]:
     """The Study Instance UIDs that the modality has given to the order's images."""
     query = select(PerformedStepOrder.study_instance_uid).where(PerformedStepOrder.order_key == order_key)

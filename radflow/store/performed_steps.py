@@ -16,12 +16,18 @@ from radflow.store.performed_orders import lock_orders, match, scheduled_steps_o
 from radflow.store.tables import OrderRow, PerformedStepOrder, PerformedStepRow, WorklistItem
 from radflow.store.worklist import SCHEDULED
 
+_STATUS = "00400252"
+"""Performed Procedure Step Status, as a key of the kept dataset."""
 STEP_STARTED, STEP_COMPLETED = "STARTED", "COMPLETED"
 """Scheduled Procedure Step Status (0040,0020) while a step is performed (PS3.3 table C.4-10), and then."""
 
 
 class AlreadyThere(LookupError):
     """A performed step of this SOP Instance UID has been created."""
+
+
+class HasEnded(ValueError):
+    """The performed step has ended: its status changes no more (PS3.4 §F.7.2.2.2)."""
 
 
 class UnknownStep(LookupError):
@@ -73,6 +79,31 @@ def update(
     if step.status in FINAL:
         for order in rows.values():
             _happens(session, order, _end_of(session, order.key, step.status), row, step, now)
+    return list(rows)
+
+
+def close(
+    session: Session, row: PerformedStepRow, step: PerformedStep, *, by: str, reason: str, now: datetime
+) -> list[str]:
+    """Discontinue a step that `get` has given, and that its modality has never ended; the keys of its orders.
+
+    Raises:
+        HasEnded: it is COMPLETED or DISCONTINUED.
+    """
+    if row.status in FINAL:
+        raise HasEnded(row.status)
+    row.status, row.ended_at, row.updated_at = DISCONTINUED, now, now
+    row.dataset = {**row.dataset, _STATUS: {"vr": "CS", "Value": [DISCONTINUED]}}
+    session.add(row)
+    session.flush()
+    rows = lock_orders(session, orders_of(session, row.sop_instance_uid))
+    for order in rows.values():
+        orders.append(
+            session, order, _end_of(session, order.key, DISCONTINUED), source=f"person:{by}", occurred_at=now,
+            now=now, detail={"station": step.station_ae_title, "modality": step.modality, "reason": reason},
+        )  # fmt: skip
+        session.flush()
+        show_on_worklist(session, order.key)
     return list(rows)
 
 

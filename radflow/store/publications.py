@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from mappings.fhir.publishing import PUBLISHED, WITHDRAWABLE, Entry, Known, Outcome, Written, withdrawal
+from mappings.fhir.publishing import PUBLISHED, WITHDRAWABLE, Known, Outcome, Written
 from radflow.store.tables import PublicationRow
 
 
@@ -32,7 +32,17 @@ def are_done(rows: Iterable[PublicationRow], digests: dict[str, str], revision: 
     return digests.items() <= has.items()
 
 
-def to_withdraw(session: Session, rows: Iterable[PublicationRow], names: Collection[str]) -> list[Entry]:
+def any_of(session: Session, order_key: str) -> bool:
+    """Whether anything of the order has been published anywhere."""
+    query = select(PublicationRow.id).where(
+        PublicationRow.order_key == order_key, PublicationRow.reference != ""
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
+def to_withdraw(
+    session: Session, rows: Iterable[PublicationRow], names: Collection[str]
+) -> list[PublicationRow]:
     """What was published of an order and is none of these any more, unless another order has it too."""
     left = [
         row
@@ -42,7 +52,17 @@ def to_withdraw(session: Session, rows: Iterable[PublicationRow], names: Collect
         and row.resource_type in WITHDRAWABLE
         and row.outcome != Outcome.WITHDRAWN
     ]
-    return [withdrawal(row.name, row.resource_type) for row in left if not _is_anothers_too(session, row)]
+    return [row for row in left if not _is_anothers_too(session, row)]
+
+
+def references(session: Session, destination: str, names: Collection[str]) -> list[str]:
+    """What the destination calls those of these entries that any order has published there, sorted."""
+    query = select(PublicationRow.reference).where(
+        PublicationRow.destination == destination,
+        col(PublicationRow.name).in_(names),
+        PublicationRow.reference != "",
+    )
+    return sorted(set(session.exec(query))) if names else []
 
 
 def _is_anothers_too(session: Session, row: PublicationRow) -> bool:
@@ -76,4 +96,7 @@ def save(
         if one.outcome in PUBLISHED:
             row.reference, row.version, row.digest = one.reference, one.version, entry.digest
             row.elements = sorted(entry.resource)
+        if one.outcome == Outcome.WITHDRAWN:
+            row.digest, row.elements = entry.digest, sorted({*row.elements, *entry.resource})
+            row.version = one.version
         session.add(row)

@@ -1,24 +1,53 @@
-"""Whether a message still has something to say: the rule that makes every replay safe.
+"""Whether a message still has something to say: the rule that makes every replay and every delay safe.
 
 A message changes an order only if no later message has spoken in the same matter (the order's content, its
-control, its report); later is by order of arrival, that is by the message's id. What the order's log already
+control, its report). Which is later its sender says: MSH-7, among messages of one sender (MSH-3, MSH-4) that
+tell it to the second; else it is the one that came later, by the message's id. What the order's log already
 has from this very message is not recorded again.
 """
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel import Session, col, select
 
 from radflow.order import FINISHED, PATIENT_EVENTS, TRANSITIONS, Event
-from radflow.store.tables import CatalogueEntry, OrderEvent, PatientRow
+from radflow.store.tables import CatalogueEntry, Message, OrderEvent, PatientRow
 
 _SOURCE = "message:"
 
-REPORTS = frozenset({Event.PRELIMINARY_RECEIVED, Event.REPORT_RECEIVED})
+REPORTS = frozenset({Event.PRELIMINARY_RECEIVED, Event.REPORT_RECEIVED, Event.REPORT_WITHDRAWN})
 CONTENT = frozenset({Event.ORDER_RECEIVED, Event.ORDER_CHANGED})
 _ENDS = frozenset(
     event for (before, event), after in TRANSITIONS.items() if after in FINISHED and before not in FINISHED
 )
+_HOLDS = frozenset({Event.ORDER_HELD, Event.ORDER_RELEASED})
 _OTHER_MATTERS = REPORTS | PATIENT_EVENTS | {Event.ORDER_RECEIVED}
-"""What supersedes no control."""
+"""What supersedes no missed appointment."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """When a message was sent, and when it came, as far as two of them can be compared."""
+
+    id: int
+    sender: str = ""
+    """MSH-3 | MSH-4."""
+    at: datetime | None = None
+    """MSH-7; None where it does not tell the second, and of a message that is not there any more."""
+
+    @classmethod
+    def of(cls, message: Message) -> "Sent":
+        """Of a message that is stored."""
+        assert message.id is not None
+        return cls(message.id, message.sender, message.sent_at)
+
+    def is_after(self, other: "Sent") -> bool:
+        """Whether it was sent later; where that is not told, whether it came later."""
+        if self.sender == other.sender and self.at and other.at and self.at != other.at:
+            return self.at > other.at
+        return self.id > other.id
 
 
 def source_of(message_id: int | None) -> str:
@@ -26,7 +55,7 @@ def source_of(message_id: int | None) -> str:
     return f"{_SOURCE}{message_id}"
 
 
-def superseded(session: Session, order_key: str, message_id: int | None, event: Event) -> bool:
+def superseded(session: Session, order_key: str, message: Message, event: Event) -> bool:
     """Whether the message must not record this event (any more), as the order's log tells.
 
     A message without any effect so far is judged alike: an old change that was in quarantine does not come
@@ -36,12 +65,25 @@ def superseded(session: Session, order_key: str, message_id: int | None, event: 
     Args:
         event: what the message would record; ORDER_RECEIVED when it places an order, new or known.
     """
-    assert message_id is not None
+    mine = Sent.of(message)
     return any(
-        _later_in_the_matter(event, said) if by > message_id else _said_already(event, said)
+        _said_already(event, said)
+        if by.id == mine.id
+        else by.is_after(mine) and _later_in_the_matter(event, said)
         for said, by in _told(session, order_key)
-        if by >= message_id
     )
+
+
+def messages_of(session: Session, order_key: str, events: Collection[Event]) -> set[int]:
+    """The ids of the messages that have brought these events to the order."""
+    return {message_id for said, message_id in _brought(session, order_key) if said in events}
+
+
+def sent(session: Session, message_ids: Collection[int]) -> dict[int, Sent]:
+    """When these messages were sent; of one that is not there any more only its id is known."""
+    query = select(Message.id, Message.sender, Message.sent_at).where(col(Message.id).in_(message_ids))
+    known = {one[0]: Sent(*one) for one in session.exec(query)}
+    return {message_id: known.get(message_id, Sent(message_id)) for message_id in message_ids}
 
 
 def takes_word_of(row: PatientRow | CatalogueEntry, message_id: int | None) -> bool:
@@ -61,6 +103,8 @@ def _later_in_the_matter(event: Event, later: Event) -> bool:
         return later in _ENDS
     if event in CONTENT:
         return later in _ENDS or later in CONTENT - ({Event.ORDER_RECEIVED} - {event})
+    if event in _HOLDS:
+        return later in _ENDS or later in _HOLDS
     return later not in _OTHER_MATTERS
 
 
@@ -69,8 +113,14 @@ def _said_already(event: Event, said: Event) -> bool:
     return said is event and event not in CONTENT and event not in REPORTS
 
 
-def _told(session: Session, order_key: str) -> list[tuple[Event, int]]:
+def _told(session: Session, order_key: str) -> list[tuple[Event, Sent]]:
     """What messages have brought to the order, and which of them."""
+    brought = _brought(session, order_key)
+    known = sent(session, {message_id for _, message_id in brought})
+    return [(said, known[message_id]) for said, message_id in brought]
+
+
+def _brought(session: Session, order_key: str) -> list[tuple[Event, int]]:
     query = select(OrderEvent.event, OrderEvent.source).where(
         OrderEvent.order_key == order_key, col(OrderEvent.source).startswith(_SOURCE)
     )

@@ -57,6 +57,18 @@ def orders_by_number(session: Session, site: str, found: Sequence[Study]) -> lis
     return list(rows.values())
 
 
+def of_other_sites(session: Session, site: str, uids: Sequence[str]) -> set[str]:
+    """Those of the Study Instance UIDs that orders of other sites have, and none of this one."""
+    sites: dict[str, set[str]] = {}
+    for start in range(0, len(uids), _PER_QUERY):
+        query = select(OrderRow.study_instance_uid, OrderRow.site).where(
+            col(OrderRow.study_instance_uid).in_(uids[start : start + _PER_QUERY])
+        )
+        for uid, its in session.exec(query):
+            sites.setdefault(uid, set()).add(its)
+    return {uid for uid, its in sites.items() if site not in its}
+
+
 def save(session: Session, order_key: str, study: Study, now: datetime) -> StudyRow:
     """Keep what the archive says of the order's study; a later word replaces an earlier one.
 

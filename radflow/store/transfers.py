@@ -184,15 +184,24 @@ def retry(session: Session, site: str, now: datetime, studies: Iterable[str] | N
 
 
 def found_not_moved(session: Session, site: str, source: str, target: str) -> Sequence[Study]:
-    """Studies of the site's orders that are in the source and were never asked for at the target."""
+    """Complete studies of the site's orders that are in the source, and not at the target as they are now.
+
+    One that was moved before images were added is among them. What the target has of it is not sent again.
+    """
     asked = exists().where(
         col(TransferRow.site) == site, col(TransferRow.source) == source, col(TransferRow.target) == target,
         col(TransferRow.study_instance_uid) == col(StudyRow.study_instance_uid),
+        or_(
+            col(TransferRow.state) != TransferState.DONE,
+            col(TransferRow.finished_at) >= col(StudyRow.complete_at),
+        ),
     )  # fmt: skip
     query = (
         select(StudyRow.document)
         .join(OrderRow, col(OrderRow.key) == col(StudyRow.order_key))
-        .where(OrderRow.site == site, StudyRow.archive == source, ~asked)
+        .where(
+            OrderRow.site == site, StudyRow.archive == source, col(StudyRow.complete_at).is_not(None), ~asked
+        )
         .order_by(col(StudyRow.id))
     )
     return [Study.model_validate(document) for document in session.exec(query)]

@@ -1,6 +1,6 @@
 """The modality worklist: items of orders that wait for images, found as DICOM PS3.4 annex K asks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from pydicom import Dataset
 from pydicom.tag import Tag
 from sqlmodel import Session, col, delete, or_, select, update
 
-from mappings.dicom.items import Item, stored
+from mappings.dicom.items import Item, loaded, stored
 from mappings.dicom.matching import Query
 from mappings.dicom.values import name_groups, values
 from radflow.order import ON_WORKLIST
@@ -76,6 +76,30 @@ def set_status(session: Session, order_key: str, status: str, step_id: str | Non
     if step_id is not None:
         statement = statement.where(col(WorklistItem.scheduled_procedure_step_id) == step_id)
     return int(session.exec(statement).rowcount)
+
+
+def items_of(session: Session, order_key: str, but: Collection[str] = ()) -> list[Dataset]:
+    """The order's items as others may show them; none when it does not belong on a worklist.
+
+    Args:
+        but: Scheduled Procedure Step Statuses (0040,0020) that are no longer shown.
+    """
+    statement = (
+        select(WorklistItem)
+        .join(OrderRow, col(OrderRow.key) == col(WorklistItem.order_key))
+        .where(
+            WorklistItem.order_key == order_key,
+            col(OrderRow.state).in_(ON_WORKLIST),
+            col(WorklistItem.status).not_in(but),
+        )
+        .order_by(col(WorklistItem.id))
+    )
+    items = []
+    for row in session.exec(statement):
+        item = loaded(row.dataset)
+        item.ScheduledProcedureStepSequence[0].ScheduledProcedureStepStatus = row.status
+        items.append(item)
+    return items
 
 
 def find(store: Store, site: str, query: Query, offer: Offer = EVERYTHING) -> Iterator[Item]:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import col, or_, true
 
 from mappings.dicom.matching import Query
-from mappings.dicom.values import Span, has_wildcard, name_groups, name_start, span
+from mappings.dicom.values import EMPTY_VALUE, Span, has_wildcard, name_groups, name_start, span
 from radflow.store.tables import WorklistItem
 
 _LONGEST_LIST = 1000
@@ -41,6 +41,8 @@ def at_stations(titles: Sequence[str]) -> ColumnElement[bool]:
 
 def _narrowed(query: Query, columns: "dict[int, _Condition]") -> Iterator[ColumnElement[bool]]:
     for key in query.matching:
+        if EMPTY_VALUE in key.wanted:
+            continue
         if key.tag in columns and 0 < len(key.wanted) <= _LONGEST_LIST:
             yield columns[key.tag](key.wanted)
 

@@ -10,7 +10,7 @@ from tasks.backfill.orders import order_keys
 from tasks.backfill.parameters import RepublishFhir
 from tasks.fhir import publish_result
 
-_NOTHING_TO_PUBLISH = AWAITING_IMAGES | {State.CANCELLED}
+_NOTHING_TO_PUBLISH = AWAITING_IMAGES | {State.CANCELLED, State.CLOSED}
 
 
 def plan(session: Session, what: RepublishFhir, after: str, limit: int) -> Sequence[str]:

@@ -141,3 +141,29 @@ def test_services_refuse_to_start_with_the_same_words(sites: Path, command: str)
     answer = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == lines
+
+
+def test_limits_that_are_wrong(sites: Path) -> None:
+    """`[[overdue]]` and `[notify]`: an unknown stage, times that are none, limits that never hold."""
+    (sites / "north.toml").write_text(
+        '[[overdue]]\nstage = "lunch"\nafter = "4h"\n'
+        '[[overdue]]\nstage = "images"\nafter = 4\n'
+        '[[overdue]]\nstage = "publication"\nafter = "1h"\nexpires_after = "2h"\n'
+        '[notify]\nblock = "ops"\n'
+    )
+    (sites / "south.toml").write_text(
+        '[[overdue]]\nstage = "images"\nafter = "4h"\n'
+        '[[overdue]]\nmodality = "MR"\nstage = "images"\nafter = "1h"\n'
+        "[listener]\nport = 2576\n[worklist]\nport = 11113\n"
+    )
+    code, lines = checked()
+    assert code == 1
+    assert [line.split(": ")[:2] for line in lines] == [
+        [f"{sites}/north.toml:2", "overdue[0].stage"],
+        [f"{sites}/north.toml:6", "overdue[1].after"],
+        [f"{sites}/north.toml:7", "overdue[2]"],
+        [f"{sites}/north.toml:12", "notify.block"],
+        [f"{sites}/south.toml:6", "overdue[1].stage"],
+    ]
+    assert 'A time such as "30m", "4h" or "2d" is wanted.' in lines[1]
+    assert "never heeded: overdue[0]" in lines[4]

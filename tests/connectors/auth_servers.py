@@ -61,7 +61,7 @@ def serving(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[S
             asked = Asked(self.command, self.path, headers, body)
             server.asked.append(asked)
             status, content = answer(asked)
-            written = json.dumps(content).encode()
+            written = b"" if status == 204 else json.dumps(content).encode()
             self.send_response(status)
             self.send_header(
                 "Content-Type", "application/dicom+json" if status == 200 else "application/json"
@@ -72,7 +72,7 @@ def serving(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[S
             self.end_headers()
             self.wfile.write(written)
 
-        do_GET = do_POST = _answer  # noqa: N815 (named by http.server)
+        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 (named by http.server)
 
         def log_message(self, *_: object) -> None:
             pass

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from mappings.fhir.publishing import Outcome, Written, withdrawal
+from mappings.fhir.publishing import Outcome, Written
 from mappings.fhir.references import references_in
+from mappings.fhir.standing import withdrawal
 from radflow.connectors.errors import Unavailable
 from radflow.connectors.fhir import (
     FhirConflict,
@@ -16,6 +17,7 @@ from radflow.connectors.fhir import (
     FhirUnavailable,
     RememberedInProcess,
 )
+from radflow.order import State
 from tests.fhir_publishing import DAY, PATIENT_DATA, a_bundle, at, publish, resource_of, types_in
 from tests.peers_fhir import FhirServer, fhir_server
 
@@ -293,7 +295,7 @@ def test_what_is_withdrawn_is_entered_in_error(
     bundle = a_bundle()
     bundle["entry"] = [one for one in bundle["entry"] if one["fullUrl"] != study.entry.name]
     del resource_of(bundle, "DiagnosticReport")["imagingStudy"]
-    withdrawn = withdrawal(study.entry.name, "ImagingStudy")
+    withdrawn = withdrawal(study.entry.name, "ImagingStudy", State.RECEIVED, was_final=True)
     for _ in range(2):
         again = fhir.publish(bundle, order_key="main-x", day=DAY, memory=memory, withdrawn=[withdrawn])
         assert again[-1].outcome is Outcome.WITHDRAWN

@@ -4,7 +4,7 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,6 +37,7 @@ from radflow.settings.archive_auth import (
 from radflow.settings.base import Section
 from tests import images
 from tests.certificates import Certificates
+from tests.conftest import NOW
 from tests.connectors import auth_servers
 from tests.connectors.auth_servers import Asked, Server, Tokens, serving
 
@@ -166,18 +167,18 @@ class TestOAuth2:
         self, issuer: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Thirty seconds before it, so that it does not end on the way."""
-        seconds = [0.0]
-        tokens = ClientCredentials(self.auth(issuer, monkeypatch), clock=lambda: seconds[0])
+        clock = [NOW]
+        tokens = ClientCredentials(self.auth(issuer, monkeypatch), now=lambda: clock[0])
         assert tokens.token() == "token-1"
-        seconds[0] = 569
+        clock[0] = NOW + timedelta(seconds=569)
         assert tokens.token() == "token-1"
-        seconds[0] = 570
+        clock[0] = NOW + timedelta(seconds=570)
         assert tokens.token() == "token-2"
 
     def test_a_wrong_secret(self, issuer: Server, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
         """The issuer says no: a person is asked. It is in no text."""
         auth = self.auth(issuer, monkeypatch, "wrong")
-        with serving(tokens.archive) as server, pytest.raises(Refused, match="no token: 401") as error:
+        with serving(tokens.archive) as server, pytest.raises(Refused, match="no token: HTTP 401") as error:
             search_studies(archive(server, auth), UTC, {})
         assert "wrong" not in str(error.value)
 

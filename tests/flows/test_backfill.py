@@ -122,7 +122,6 @@ rebuild_warehouse(RebuildWarehouse(site="main"), Pace(concurrency=1, chunk=1))
 """
 
 
-@on_sqlite_alone
 def test_a_killed_backfill_goes_on_where_it_was(
     store: Store, warehouse: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,3 +122,13 @@ def test_a_step_without_a_station_is_scheduled_where_its_modality_is_acquired() 
     named, nowhere = worklist_items(a_full_order(), BERLIN, {"CT": ("CT8", "CT9")}.__getitem__)
     assert named.ScheduledProcedureStepSequence[0].ScheduledStationAETitle == ["CT1", "CT2"]
     assert nowhere.ScheduledProcedureStepSequence[0].ScheduledStationAETitle == ["CT8", "CT9"]
+
+
+def test_a_step_is_due_when_its_order_came_where_nothing_else_says_when() -> None:
+    """Start date and time are type 1, and a day's query goes by them (table K.6-1)."""
+    came = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
+    (item,) = worklist_items(an_order(), ZoneInfo("Europe/Berlin"), placed=came)
+    step = item.ScheduledProcedureStepSequence[0]
+    assert (step.ScheduledProcedureStepStartDate, step.ScheduledProcedureStepStartTime) == (
+        "20261125", "003000",
+    )  # fmt: skip

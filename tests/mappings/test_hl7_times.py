@@ -53,3 +53,22 @@ def test_from_utc() -> None:
     assert times.from_utc(instant, BERLIN) == "20260724103000+0200"
     assert times.to_utc(times.from_utc(instant, BERLIN), BERLIN) == instant
     assert times.from_utc(None, BERLIN) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "sure"),
+    [
+        ("20261124080000", True),
+        ("20261124080000.123", True),
+        ("202611240800", False),
+        ("20261124", False),
+        ("", False),
+        ("someday", False),
+        ("20261025023000", False),
+        ("20261025023000+0100", True),
+        ("20261025013000", True),
+    ],
+)
+def test_an_instant_is_told_to_the_second_and_once(value: str, sure: bool) -> None:
+    """In Berlin the hour from two o'clock on is there twice on 25 October 2026: it needs an offset."""
+    assert times.to_instant(value, BERLIN) == (times.to_utc(value, BERLIN) if sure else None)

@@ -8,6 +8,7 @@ import pytest
 from mappings.dicom.sr import read_structured_report
 from mappings.warehouse import TABLES, Privacy, Row, rows_of, stages_of
 from radflow.order import State
+from tests.builders_around import a_structured_report_of_obx
 from tests.builders_result import a_full_order, a_life, a_report, a_study
 from tests.builders_sr import ct_dose_report, measurement_report
 
@@ -49,7 +50,7 @@ def test_old_people_are_one_group(now: datetime) -> None:
 
 def test_a_part_that_is_not_told_makes_the_sum_unknown(now: datetime) -> None:
     """No count is better than one that is too small."""
-    (row,) = the_rows(now, studies=[a_study(), a_study("1.9", series=())], reports=[])["orders"]
+    (row,) = the_rows(now, studies=[a_study(), a_study("1.9", series=())], report=None)["orders"]
     assert (row["series"], row["instances"], row["report_status"]) == (None, None, None)
 
 
@@ -64,6 +65,27 @@ def test_measurements_and_doses_are_findings(now: datetime) -> None:
     assert ("dose", "113813", "mGy.cm", 412.37) in values
     assert ("measurement", "112031", "[hnsf'U]", -7.0) in values
     assert {row["value_code"] for row in found if row["kind"] == "evaluation"} == {"129738005"}
+
+
+def test_observations_of_the_report_are_findings_too(now: datetime) -> None:
+    """OBX NM, SN and CWE beside what SR documents say; ranges in words; what was withdrawn is none."""
+    report = a_structured_report_of_obx()
+    wrong = report.observations[0].model_copy(update={"status": "W"})
+    rows = the_rows(now, report=report.model_copy(update={"observations": (*report.observations, wrong)}))
+    found = [row for row in rows["findings"] if row["source"] == "obx"]
+    assert [(row["kind"], row["value"], row["comparator"], row["value_text"]) for row in found] == [
+        ("measurement", 12.5, None, None), ("measurement", 3.0, ">", None),
+        ("measurement", None, None, "1-3"),
+        ("measurement", None, None, "1:128"), ("evaluation", None, None, "nodule"),
+        ("measurement", None, None, "1, 2.5"),
+    ]  # fmt: skip
+    assert (found[0]["unit"], found[0]["site_code"]) == ("mm", "39607008")
+    assert (found[4]["value_code"], found[4]["value_system"]) == ("RID3875", "RADLEX")
+    assert [list(row) for row in found] == [[column.name for column in TABLE["findings"].columns]] * len(
+        found
+    )
+    withdrawn = report.model_copy(update={"withdrawn": True})
+    assert the_rows(now, report=withdrawn)["findings"] == []
 
 
 def test_stages_follow_one_another(now: datetime) -> None:

@@ -218,6 +218,27 @@ def test_a_merge_of_unknown_patients_is_kept_for_later(store: Store, now: dateti
     assert ([one.value for one in second.identifiers], second.name.family) == (["E"], "Roth")
 
 
+def test_a_merge_into_whom_was_merged_meanwhile(store: Store, now: datetime) -> None:
+    """B into C is told first, then A into B: whatever is of A is of C, who stays as they are."""
+    receive(store, now, an_adt("A40", "A1", {3: "C^^^HOSP^MR", 5: "Drei"}, merged="B^^^HOSP^MR"))
+    receive(store, now, an_order_of("P1", "A^^^HOSP^MR", name="Eins"))
+    receive(store, now, an_adt("A40", "A2", {3: "B^^^HOSP^MR", 5: "Zwei"}, merged="A^^^HOSP^MR"))
+    patient = as_told(the_order(store)).patient
+    assert ([one.value for one in patient.identifiers], patient.name.family) == (["C"], "Drei")
+    assert len(survivors(store)) == 1
+
+
+def test_identifiers_that_a_message_does_not_bear_are_kept(store: Store, now: datetime) -> None:
+    """A change, and a merge, by the medical record number alone: the insurance number stays."""
+    receive(store, now, an_adt("A28", "A1", {3: "1^^^HOSP^MR~X^^^INS^SS", 5: "Eins"}))
+    change = an_adt("A08", "A2", {3: "1^^^HOSP^MR", 5: "Zwei"})
+    merge = an_adt("A40", "A3", {3: "1^^^HOSP^MR"}, merged="2^^^HOSP^MR")
+    assert states(store, now, change, merge) == ["processed"] * 3
+    (patient,) = survivors(store)
+    assert [one["value"] for one in patient.document["identifiers"]] == ["1", "X"]
+    assert patient.document["name"]["family"] == "Zwei"
+
+
 def test_a_merge_there_and_back_and_again(store: Store, now: datetime) -> None:
     """A into B, later B into A: one patient, by A's number. Replays of either change nothing."""
     receive(store, now, an_order_of("P1", "A^^^H", name="A"), an_adt("A28", "A0", {3: "B^^^H", 5: "B"}))

@@ -13,6 +13,7 @@ import pytest
 from sqlmodel import select
 
 from mappings.dicom.worklist import worklist_items
+from radflow.connectors.tls import client_context
 from radflow.order import Event
 from radflow.services.webhook import serve
 from radflow.settings import LOOPBACK, ConfigError, Site, read_site
@@ -23,6 +24,7 @@ from radflow.store.engine import Store
 from radflow.store.tables import ArchiveState, OrderRow
 from tests import peers
 from tests.builders import an_order
+from tests.certificates import Certificates
 from tests.conftest import on_sqlite_alone
 from tests.finding import Rounds, a_study, rounds
 
@@ -132,6 +134,29 @@ def test_who_has_no_token_is_told_so(site: Rounds) -> None:
         assert post(urls["main"], {"StudyInstanceUID": "1.2.3"}, token="wrong") == 401
         assert httpx.post(urls["main"], json={"StudyInstanceUID": "1.2.3"}).status_code == 401
     assert site.queries() == 0
+
+
+def test_it_is_told_over_tls(site: Rounds, tmp_path: Path) -> None:
+    """An archive has to show a certificate where the site wants one; in the open nothing is heard."""
+    certificates = Certificates.made_in(tmp_path)
+    assert site.site.webhook is not None
+    tls = certificates.server(client_certificates=True)
+    webhook = site.site.webhook.model_copy(update={"tls": tls})
+    made = site.site.model_copy(update={"webhook": webhook})
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    notice = {"StudyInstanceUID": an_order().study_instance_uid}
+    with serving([made], site.store, site.now) as urls:
+        url = urls["main"].replace("http://", "https://")
+        known = client_context(certificates.client("client"))
+        assert known is not None
+        assert httpx.post(url, json=notice, headers=headers, verify=known).status_code == 202
+        for who in ("", "stranger"):
+            other = client_context(certificates.client(who))
+            assert other is not None
+            with pytest.raises(httpx.HTTPError):
+                httpx.post(url, json=notice, headers=headers, verify=other)
+        with pytest.raises(httpx.HTTPError):
+            post(urls["main"], notice)
 
 
 def test_what_is_no_notice_is_refused(site: Rounds) -> None:

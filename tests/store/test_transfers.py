@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from radflow.store import transfers
+from radflow.model import Study
+from radflow.store import orders, studies, transfers
 from radflow.store.engine import Store
 from radflow.store.tables import TransferItem, TransferRow
 from radflow.store.transfers import ItemState, MoverLost, TransferState
+from tests.builders import an_order
 
 LEASE = timedelta(seconds=60)
 LIMITS = {"cloud": 2, "pacs": 1}
@@ -119,3 +121,38 @@ def test_what_is_tried_later_and_what_is_avoided(store: Store, now: datetime) ->
     assert claim(store, now) is None
     assert claim(store, now + LEASE, avoid=(("legacy", "cloud"),)) is None
     assert claimed(store, now + LEASE) == 1
+
+
+def test_a_study_that_has_grown_is_moved_again(store: Store, now: datetime) -> None:
+    """Once it is complete, not while images arrive; what waits or has failed is not asked for again."""
+
+    def shown(instances: int, at: datetime, *, complete: bool) -> None:
+        study = Study(study_instance_uid="1.2", archive="legacy", number_of_instances=instances)
+        with store.write() as session:
+            row = studies.see(session, an_order().key, study, at)
+            if complete:
+                studies.complete(row, at)
+
+    def wanted() -> list[str]:
+        with store.read() as session:
+            found = transfers.found_not_moved(session, "main", "legacy", "cloud")
+            return [study.study_instance_uid for study in found]
+
+    with store.write() as session:
+        orders.place(session, an_order(), source="test", occurred_at=now, now=now)
+    shown(4, now, complete=False)
+    assert wanted() == []
+    shown(4, now, complete=True)
+    assert wanted() == ["1.2"]
+    ask(store, now, "1.2")
+    assert wanted() == []
+    finish(store, claimed(store, now), TransferState.DONE, now)
+    assert wanted() == []
+    later = now + timedelta(hours=1)
+    shown(6, later, complete=False)
+    assert wanted() == []
+    shown(6, later, complete=True)
+    assert wanted() == ["1.2"]
+    assert ask(store, later, "1.2") == 1
+    finish(store, claimed(store, later), TransferState.FAILED, later)
+    assert wanted() == []

@@ -110,6 +110,12 @@ QUERIES: list[tuple[dict[str, object], list[str]]] = [
     ({"step_ScheduledProcedureStepStartDate": "nonsense"}, []),
     ({"step_Modality": "CT", "PatientID": "2"}, ["S3"]),
     ({"RequestingPhysician": "NOBODY"}, []),
+    # Empty value matching: what has no value.
+    ({"RequestingPhysician": '""'}, ["S1", "S2", "S3", "S4"]),
+    ({"PatientID": '""'}, []),
+    ({"PatientBirthDate": '""', "PatientID": "2"}, ["S2", "S3"]),
+    ({"step_ScheduledStationAETitle": '""'}, []),
+    ({"step_ScheduledProtocolCodeSequence": [], "step_ScheduledStationName": '""'}, ["S1", "S2", "S3", "S4"]),
 ]
 
 

@@ -13,7 +13,7 @@ from radflow.order import Event, State
 from radflow.settings import settings
 from radflow.store import structured_reports, studies
 from radflow.store.engine import Store
-from tasks import around, fhir, result
+from tasks import around, fhir, fhir_wanted, result
 from tests.builders_result import a_study
 from tests.builders_sr import measurement_report
 from tests.hl7_builders import an_orm, an_oru, order_named
@@ -26,7 +26,7 @@ SITE = '[[archives]]\nkind = "dicomweb"\nname = "pacs"\nurl = "http://pacs.examp
 @pytest.fixture(autouse=True)
 def site(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A site with an archive on the web, that publishes files."""
-    for module in (around, fhir, result):
+    for module in (around, fhir, fhir_wanted, result):
         monkeypatch.setattr(module, "store", lambda: store)
     (tmp_path / "main.toml").write_text(SITE)
     monkeypatch.setenv("RADFLOW_HOME", str(tmp_path / "home"))

@@ -1,5 +1,6 @@
 """Publishing an order to every FHIR destination of its site: a real server, one that is down, and files."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from radflow.store import orders, publications, reports, studies
 from radflow.store.engine import Store
 from radflow.store.tables import StudyRow
 from tasks import around as around_of
-from tasks import fhir
+from tasks import fhir, fhir_wanted
 from tasks import result as result_of
 from tests.builders_result import a_full_order, a_report, a_study
 from tests.peers import free_port
@@ -67,7 +68,7 @@ class SiteFile:
 
 @pytest.fixture
 def site(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SiteFile]:
-    for module in (fhir, result_of, around_of):
+    for module in (fhir, fhir_wanted, result_of, around_of):
         monkeypatch.setattr(module, "store", lambda: store)
     monkeypatch.setenv("RADFLOW_HOME", str(tmp_path / "home"))
     yield SiteFile(tmp_path, monkeypatch)
@@ -222,9 +223,9 @@ def unlinked(store: Store, order: Order, now: datetime) -> None:
 
 
 def test_a_study_that_is_no_longer_the_orders_is_withdrawn(
-    site: SiteFile, server: FhirServer, store: Store, order: Order, now: datetime
+    site: SiteFile, server: FhirServer, store: Store, order: Order, now: datetime, tmp_path: Path
 ) -> None:
-    """The server has it as entered in error, the files have it no more; and that is done once."""
+    """Server and files have it as entered in error, now and later; and that is done once."""
     site.has(SERVER.format(url=server.url), FILES)
     fhir.publish_result(order.key)
     unlinked(store, order, now)
@@ -235,6 +236,9 @@ def test_a_study_that_is_no_longer_the_orders_is_withdrawn(
     before = server.transactions()
     fhir.publish_result(order.key, anew=True)
     assert server.transactions() == before
+    (file,) = tmp_path.glob("home/fhir/main/*/*.ndjson")
+    kept = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [one["status"] for one in kept if one["resourceType"] == "ImagingStudy"] == ["entered-in-error"]
 
 
 def test_a_study_that_another_order_has_published_too_is_left_alone(

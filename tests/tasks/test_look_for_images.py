@@ -1,6 +1,5 @@
 """Images are looked for at once, when someone has said that they are there: in a real archive."""
 
-import logging
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +27,6 @@ def archive(
 ) -> Iterator[DcmqrScp]:
     """The site's archive; it has the order's images."""
     monkeypatch.setattr(of_task, "store", lambda: store)
-    monkeypatch.setattr(of_task, "get_run_logger", lambda: logging.getLogger("test"))
     with peers.dcmqrscp(tmp_path / "pacs") as running:
         sites = tmp_path / "sites"
         sites.mkdir()

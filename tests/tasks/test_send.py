@@ -1,18 +1,19 @@
 """What an order's receivers are sent, and when: the steps, on a real store."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlmodel import col, select
 
+from mappings.dicom.sr import read_structured_report
 from mappings.hl7.reader import Hl7Message
 from radflow.connectors.errors import Refused
 from radflow.model import Order
 from radflow.order import Event
-from radflow.settings import settings
-from radflow.store import orders, outbox, reports
+from radflow.settings import _read_sites, settings
+from radflow.store import orders, outbox, reports, structured_reports, studies
 from radflow.store.engine import Store
 from radflow.store.tables import OutboxMessage
 from tasks import order as order_of
@@ -20,7 +21,8 @@ from tasks import result as result_of
 from tasks import send
 from tasks.waiting import Waiting
 from tests.builders import an_order
-from tests.builders_result import a_report
+from tests.builders_result import a_report, a_study
+from tests.builders_sr import measurement_report
 
 SITE = """
 [[destinations]]
@@ -82,6 +84,31 @@ def tell(store: Store, now: datetime, key: str) -> list[tuple[str, str, str, str
     new = queued(store)[before:]
     read = [(row.destination, row.message_type, Hl7Message(row.payload)) for row in new]
     return [(to, kind, message.get("ORC-1"), message.get("ORC-5")) for to, kind, message in read]
+
+
+def test_a_receiver_may_have_the_measurements_too(
+    store: Store, now: datetime, order: Order, tmp_path: Path
+) -> None:
+    """`results_as` of each destination: this one takes numbers of DICOM SR, in Latin-1 and v2.7."""
+    wanted = 'results_as = { observations = "all", version = "2.7", character_set = "8859/1" }'
+    (tmp_path / "main.toml").write_text(SITE.replace("port = 1\n", f"port = 1\n{wanted}\n"))
+    _read_sites.cache_clear()
+    study = a_study("1.2.3")
+    document = read_structured_report(measurement_report(study.study_instance_uid), UTC)
+    with store.write() as session:
+        studies.save(session, order.key, study, now)
+        reports.save(session, order.key, a_report(), None, now)
+        structured_reports.save(
+            session, order.key, study_instance_uid="1.2.3", series_instance_uid="1.2.3.77",
+            sop_instance_uid="1.2.3.77.1", report=document, now=now,
+        )  # fmt: skip
+    assert send.send_result.fn(order.key) == {"queued": ["ehr"]}
+    (row,) = queued(store)
+    message = Hl7Message(row.payload)
+    assert (message.get("MSH-12"), message.get("MSH-18")) == ("2.7", "8859/1")
+    numbers = {obx.get("OBX-3"): obx.get("OBX-5") for obx in message.each("OBX") if obx.get("OBX-2") == "NM"}
+    assert numbers["103339001"] == "12.5"
+    assert "Röntgen".encode("latin-1") in row.payload
 
 
 def queued(store: Store) -> list[OutboxMessage]:

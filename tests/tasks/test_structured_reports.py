@@ -1,6 +1,5 @@
 """Reading an order's structured reports: each once, none in vain, and nothing lost when one is bad."""
 
-import logging
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -47,7 +46,6 @@ def key(
     monkeypatch.setattr(tasks, "store", lambda: store)
     monkeypatch.setattr("tasks.order.store", lambda: store)
     monkeypatch.setattr(tasks, "open_archive", lambda *_: archive)
-    monkeypatch.setattr(tasks, "get_run_logger", lambda: logging.getLogger("test"))
     order = an_order()
     with store.write() as session:
         orders.place(session, order, source="test", occurred_at=now, now=now)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from radflow.commands import archives as archives_command
-from radflow.commands import studies as command
+from radflow.commands import reconcile as command
 from radflow.model import Study
 from radflow.settings import settings
 from radflow.store.engine import Store
@@ -44,7 +44,7 @@ def test_a_person_confirms_a_candidate(site: Rounds) -> None:
     assert site.round() == []
     assert site.round(61) == []
     assert site.state(KEY) == "received"
-    (candidate,) = run("candidates")
+    (candidate,) = run("list")
     assert candidate["order_key"] == KEY
     assert (candidate["study_instance_uid"], candidate["archive"]) == ("9.9", "pacs")
     said = run("confirm", str(candidate["id"]))
@@ -53,18 +53,18 @@ def test_a_person_confirms_a_candidate(site: Rounds) -> None:
     ((event, source),) = site.log(KEY)
     assert (event, source.partition(":")[0]) == ("study-found", "person")
     assert site.study(KEY).study_instance_uid == "9.9"
-    assert run("candidates") == []
+    assert run("list") == []
 
 
-def test_a_rejected_candidate_stays_rejected(site: Rounds) -> None:
+def test_a_refused_candidate_stays_refused(site: Rounds) -> None:
     """It is not proposed for this order again; and is decided once."""
     site.place(an_order())
     site.archives["pacs"].studies = [typed_in(site)]
     site.round()
-    (candidate,) = run("candidates")
-    run("reject", str(candidate["id"]))
+    (candidate,) = run("list")
+    run("refuse", str(candidate["id"]))
     site.round(61)
-    assert run("candidates") == []
+    assert run("list") == []
     refused = CliRunner().invoke(command.app, ["confirm", str(candidate["id"])])
     assert refused.exit_code == 2
     assert "no candidate" in refused.output
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_no_candidate(site: Rounds, changes: dict[str, obje
     site.place(an_order())
     site.archives["pacs"].studies = [typed_in(site, **changes)]
     site.round()
-    assert run("candidates") == []
+    assert run("list") == []
 
 
 def test_a_study_that_is_an_order_s_is_nobody_else_s_candidate(site: Rounds) -> None:
@@ -93,7 +93,7 @@ def test_a_study_that_is_an_order_s_is_nobody_else_s_candidate(site: Rounds) -> 
     site.place(an_order("P1"), an_order("P2"))
     site.archives["pacs"].studies = [a_study("P1", started=site.now)]
     site.round()
-    assert run("candidates") == []
+    assert run("list") == []
     assert site.state(an_order("P1").key) == "acquired"
 
 
@@ -106,7 +106,7 @@ def test_the_day_is_the_one_of_the_site(site: Rounds) -> None:
     site.place(order.model_copy(update={"steps": (step.model_copy(update={"start": early}),)}))
     site.archives["pacs"].studies = [typed_in(site, started=early - timedelta(hours=6, minutes=30))]
     site.round()
-    assert len(run("candidates")) == 1
+    assert len(run("list")) == 1
 
 
 def test_a_site_may_do_without(site: Rounds) -> None:
@@ -117,7 +117,7 @@ def test_a_site_may_do_without(site: Rounds) -> None:
     site.place(an_order())
     site.archives["pacs"].studies = [typed_in(site)]
     site.round()
-    assert run("candidates") == []
+    assert run("list") == []
 
 
 def test_modalities_are_asked_for_where_the_archive_tells_none(
@@ -129,7 +129,7 @@ def test_modalities_are_asked_for_where_the_archive_tells_none(
     described = typed_in(site, modalities=("MR",))
     monkeypatch.setattr(site.archives["pacs"], "describe", lambda _uid: described)
     site.round()
-    assert run("candidates") == []
+    assert run("list") == []
 
 
 def test_archives_and_how_they_fare(

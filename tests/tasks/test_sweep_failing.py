@@ -4,13 +4,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from radflow.connectors.archive import ArchiveUnavailable, Wanted
+from radflow.connectors.archive import ArchiveUnavailable, FakeArchive, Wanted
 from radflow.model import Study
 from radflow.order import Event
-from radflow.settings import settings
+from radflow.settings import ConfigError, DimseArchive, settings
 from radflow.store import archives
 from radflow.store.engine import Store
 from radflow.store.tables import ArchiveState, OrderRow
@@ -124,7 +125,7 @@ def test_an_order_waits_for_an_archive_that_is_down(
     monkeypatch.setattr(describing, "store", lambda: site.store)
     monkeypatch.setattr("tasks.order.store", lambda: site.store)
     monkeypatch.setattr(describing, "open_archive", lambda archive, _zone: site.archives[archive.name])
-    monkeypatch.setattr(describing, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(describing, "run_log", lambda: logging.getLogger("test"))
     monkeypatch.setattr(describing, "utc_now", lambda: site.now)
     site.archives["pacs"].down = True
     for key in keys:
@@ -160,3 +161,22 @@ def test_an_archive_that_answers_all_but_this_is_a_failure_of_the_step(
 def nudges(site: Rounds, keys: Sequence[str]) -> list[int]:
     with site.store.read() as session:
         return [session.get_one(OrderRow, key).nudges for key in keys]
+
+
+def test_an_archive_whose_secret_is_not_there_is_said_once(
+    site: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps nobody from the other archive."""
+
+    def opened(archive: DimseArchive, _zone: ZoneInfo) -> FakeArchive:
+        if archive.name == "pacs":
+            raise ConfigError("The secret's environment variable PACS_SECRET is not set.")
+        return site.archives[archive.name]
+
+    monkeypatch.setattr("tasks.look.open_archive", opened)
+    site.place(an_order())
+    site.archives["vna"].studies = [a_study(archive="vna")]
+    assert site.round() == [KEY]
+    assert site.round() == []
+    (said,) = site.news
+    assert said.startswith("archive pacs: The secret's environment variable PACS_SECRET is not set.; it is")

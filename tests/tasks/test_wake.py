@@ -9,7 +9,8 @@ from radflow.connectors.orchestrator import FakeOrchestrator, OrchestratorUnavai
 from radflow.order import Event
 from radflow.store import orders
 from radflow.store.engine import Store
-from tasks.wake import PATIENCE, wake_orders
+from radflow.store.tables import OrderRow
+from tasks.wake import PATIENCE, STOPPED, wake_orders
 from tests.builders import an_order
 
 LEASE = timedelta(seconds=60)
@@ -90,6 +91,37 @@ def test_a_lost_leg_is_run_again_as_the_same_run(
     assert not wake_orders(store, prefect, now + LEASE / 2)
     assert wake_orders(store, prefect, now + LEASE).rescued == [key]
     assert list(prefect.runs) == [run_id]
+
+
+def test_a_leg_that_a_person_has_stopped_is_not_run_again(
+    store: Store, prefect: FakeOrchestrator, key: str, now: datetime
+) -> None:
+    """Its run was cancelled in Prefect: the order rests, asks for a person, and goes on with news."""
+    wake_orders(store, prefect, now)
+    (run_id,) = prefect.runs
+    with store.write() as session:
+        orders.look(session, key, leg="stopped", now=now, lease=LEASE)
+    prefect.runs[run_id] = RunState(StateType.CANCELLED, now)
+    assert not wake_orders(store, prefect, now + LEASE)
+    with store.read() as session:
+        row = session.get_one(OrderRow, key)
+    assert (row.leg, row.wake_at, row.trouble) == (None, None, STOPPED)
+    assert not wake_orders(store, prefect, now + timedelta(days=1))
+    news(store, key, now + timedelta(days=1))
+    assert wake_orders(store, prefect, now + timedelta(days=1)).rescued == [key]
+
+
+def test_news_of_a_leg_that_was_just_stopped_are_not_lost(
+    store: Store, prefect: FakeOrchestrator, key: str, now: datetime
+) -> None:
+    """They come while the cancelled leg still seems to hold the order, and wake it at once."""
+    wake_orders(store, prefect, now)
+    (run_id,) = prefect.runs
+    with store.write() as session:
+        orders.look(session, key, leg="stopped", now=now, lease=LEASE)
+    prefect.runs[run_id] = RunState(StateType.CANCELLED, now)
+    news(store, key, now + LEASE / 2)
+    assert wake_orders(store, prefect, now + LEASE / 2).rescued == [key]
 
 
 def test_prefect_down_keeps_the_wish_to_wake(

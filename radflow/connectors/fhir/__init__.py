@@ -56,7 +56,7 @@ def _http(destination: HttpFhir, _path: Path) -> FhirDestination:
             destination.url, timeout=destination.timeout_seconds, tls=destination.tls, auth=auth
         ),
         max_entries=destination.max_entries,
-        matched=frozenset({"Patient"}) if destination.patients == "match" else frozenset(),
+        matched=frozenset() if destination.writes_patients else frozenset({"Patient"}),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from mappings.fhir.publishing import Entry, Memory, Outcome, Written, entries_of
+from mappings.fhir.publishing import WITHDRAWN, Entry, Memory, Outcome, Written, entries_of
 from mappings.fhir.references import renamed
 from radflow.connectors.atomic import write_atomically
 from radflow.connectors.fhir.errors import FhirUnavailable
@@ -32,7 +32,7 @@ class NdjsonFiles:
     ) -> list[Written]:
         """Write the order's file, in the place of an earlier one; the same bundle gives the same bytes.
 
-        What is withdrawn is not in it.
+        What is withdrawn stays in it, under its new status.
 
         Raises:
             FhirUnavailable: the file system does not take it.
@@ -43,6 +43,7 @@ class NdjsonFiles:
         path = self._folder / day.isoformat() / f"{order_key}.ndjson"
         try:
             before = path.read_bytes().splitlines() if path.exists() else []
+            lines += _withdrawn(before, names, withdrawn)
             if before != lines:
                 write_atomically(path, b"\n".join(lines) + b"\n")
         except OSError as error:
@@ -51,7 +52,7 @@ class NdjsonFiles:
             raise FhirUnavailable(reason) from error
         became = [
             Written(entry, _outcome(entry, line, before), names[entry.name])
-            for entry, line in zip(entries, lines, strict=True)
+            for entry, line in zip(entries, lines, strict=False)
         ]
         became += [Written(entry, Outcome.WITHDRAWN) for entry in withdrawn]
         memory.keep(became)
@@ -67,6 +68,18 @@ def _resource(entry: Entry, names: dict[str, str]) -> dict[str, Any]:
     resource_type, _, id_ = names[entry.name].partition("/")
     rest: dict[str, Any] = renamed(entry.resource, names)
     return {"resourceType": resource_type, "id": id_} | rest
+
+
+def _withdrawn(before: Sequence[bytes], names: dict[str, str], withdrawn: Sequence[Entry]) -> list[bytes]:
+    """The lines of what is withdrawn now, and of what has been before."""
+    now = {entry.name: renamed(entry.resource, names) for entry in withdrawn}
+    kept = []
+    for resource in map(orjson.loads, before):
+        name = URN_UUID + resource["id"]
+        gone = resource.get("status") in WITHDRAWN or resource.get("active") is False
+        if name not in names and (name in now or gone):
+            kept.append(orjson.dumps(resource | now.get(name, {})))
+    return kept
 
 
 def _outcome(entry: Entry, line: bytes, before: list[bytes]) -> Outcome:

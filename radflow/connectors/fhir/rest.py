@@ -1,4 +1,4 @@
-"""FHIR's RESTful API (R4 §3.1.0) as far as publishing needs it: batches of reads, and transactions."""
+"""FHIR's RESTful API (R4 §3.1.0) as far as it is needed: reads alone and in batches, transactions."""
 
 import ssl
 from collections.abc import Sequence
@@ -66,6 +66,21 @@ class FhirRest:
         requests = [{"request": {"method": "GET", "url": url}} for url in urls]
         return [_found(entry) for entry in self._post("batch", requests)]
 
+    def get(self, url: str) -> Json | None:
+        """A resource or a page of a search, by a relative URL or one below the base; None if it is not there.
+
+        Raises:
+            FhirUnavailable, FhirRefused: the server does not answer; the URL is another server's.
+        """
+        if "://" in url and not url.startswith((f"{self.url}/", f"{self.url}?")):
+            # Whoever we are to this server is nobody else's business.
+            raise FhirRefused("The FHIR server refers to a URL that is not below its own base")
+        whole = url if "://" in url else f"{self.url}/{url}"
+        answer = self._send("GET", whole, {"Accept": FHIR_JSON})
+        if answer.status_code in (404, 410):
+            return None
+        return _json(self._successful(answer))
+
     def write(self, entries: Sequence[Json]) -> list[Json]:
         """Send a transaction: all of it happens or nothing. Returns the answer's entries.
 
@@ -81,19 +96,25 @@ class FhirRest:
         headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON}
         if kind == "transaction":
             headers["Prefer"] = "return=minimal"
+        answer = self._successful(self._send("POST", self.url, headers, orjson.dumps(bundle)))
+        return _answers(_json(answer), kind, len(entries))
+
+    def _send(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None = None
+    ) -> httpx.Response:
         try:
-            answer = self._client.post(
-                self.url, content=orjson.dumps(bundle), headers=headers, extensions=self._sni
-            )
+            return self._client.request(method, url, content=content, headers=headers, extensions=self._sni)
         except httpx.TimeoutException as error:
             raise FhirUnavailable("The FHIR server does not answer in time") from error
         except httpx.HTTPError as error:
             raise FhirUnavailable(f"The FHIR server cannot be reached: {type(error).__name__}") from error
+
+    def _successful(self, answer: httpx.Response) -> httpx.Response:
         if not answer.is_success:
             # What the server says may quote the patient: for the one who asks for it by the log level.
             log.debug("fhir server refused", status=answer.status_code, answer=answer.text)
             raise failure(answer.status_code, _json(answer), answer.headers)
-        return _answers(_json(answer), kind, len(entries))
+        return answer
 
     def close(self) -> None:
         self._client.close()

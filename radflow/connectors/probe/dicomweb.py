@@ -5,7 +5,6 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import requests
 from pydicom import Dataset
 
 from mappings.dicom.studies import INSTANCE_KEYS, SERIES_KEYS
@@ -90,12 +89,10 @@ class _Prober(DicomWebClient):
         """One request, its answer as JSON."""
         url = f"{self._archive.url.rstrip('/')}/studies"
         accept, seconds = {"Accept": "application/dicom+json"}, self._archive.timeout_seconds
-        try:
+        with self._unavailable_when_broken():
             response = self._session.get(url, params=parameters, headers=accept, timeout=seconds)
             response.raise_for_status()
             answers: list[dict[str, Any]] = response.json() if response.content else []
-        except requests.RequestException as error:
-            raise self._failed(error) from error
         return answers
 
     def series(self, uid: str) -> list[Dataset]:

@@ -7,6 +7,7 @@ import httpx
 
 from radflow.connectors.errors import Refused
 from radflow.connectors.http_auth import httpx_auth
+from radflow.connectors.tls import client_context
 from radflow.connectors.wanted import ArchiveUnavailable
 from radflow.settings import DicomWebArchive
 
@@ -16,13 +17,21 @@ _IDLE = 0.5
 
 
 def client_of(archive: DicomWebArchive) -> httpx.Client:
-    """A client with the archive's authentication.
+    """A client with the archive's authentication and TLS.
 
     Raises:
-        ConfigError: a secret is not there.
+        ConfigError: a secret or a certificate is not there.
     """
-    limits = httpx.Limits(keepalive_expiry=_IDLE)
-    return httpx.Client(auth=httpx_auth(archive.auth), timeout=archive.timeout_seconds, limits=limits)
+    client = httpx.Client(
+        auth=httpx_auth(archive.auth),
+        timeout=archive.timeout_seconds,
+        limits=httpx.Limits(keepalive_expiry=_IDLE),
+        verify=client_context(archive.tls) or True,
+    )
+    if archive.tls and (name := archive.tls.server_name):
+        # TLS checks the certificate for the name it asks for (SNI).
+        client.event_hooks = {"request": [lambda request: request.extensions.update(sni_hostname=name)]}
+    return client
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def _handlers(site: Site, store: Store) -> Sequence[tuple[Any, ...]]:
     return [(evt.EVT_C_FIND, _answer, [site, store])]
 
 
-SERVICE = DicomService((ModalityWorklistInformationFind, Verification), _handlers)
+SERVICE = DicomService((ModalityWorklistInformationFind,), _handlers)
+ECHO = DicomService((Verification,), lambda _site, _store: ())
 
 
 class _NotAWorklistQuery(ValueError):

@@ -102,6 +102,7 @@ def _apply(
 
 def _taken(reading: Reading, message: Message) -> Taken[object]:
     assert reading.site is not None
+    message.sent_at = reading.sent_surely_at
     return Taken(message, reading.site, reading.said, reading.sent_at or message.received_at)
 
 

@@ -16,16 +16,16 @@ from mappings.hl7.orders import OrderAction, OrderMessage, read_orders
 from mappings.hl7.reader import Hl7Message
 from mappings.hl7.steps import MODALITY_UNKNOWN
 from radflow.model import Order
-from radflow.order import Event, State
-from radflow.services.intake import numbers
+from radflow.order import Event, NotAllowed, State
+from radflow.services.intake import numbers, refusals
+from radflow.services.intake.late import NEW, is_undone, lay_under
 from radflow.services.intake.taken import SUPERSEDED, UNKNOWN_ORDER, OrderUnknown, Taken
 from radflow.settings import Site
 from radflow.store import catalogues, messages, orders, performed_steps
+from radflow.store.by_hand import cancellation
+from radflow.store.messages import LinkKind
 from radflow.store.standing import superseded
 from radflow.store.tables import OrderRow
-
-NEW = frozenset({"NW", "SN"})
-"""ORC-1, HL7 table 0119: what an order is placed by, when nothing has overtaken it."""
 
 _CONTROLS: dict[OrderAction, tuple[Event, State]] = {
     OrderAction.CANCELS: (Event.ORDER_CANCELLED, State.CANCELLED),
@@ -47,7 +47,6 @@ def apply(session: Session, batch: Sequence[Taken[Sequence[OrderMessage]]], now:
 
     Raises:
         OrderUnknown: an order is not there yet.
-        NotAllowed: something cannot happen to an order any more.
     """
     for taken in batch:
         _apply(session, taken, now)
@@ -56,16 +55,34 @@ def apply(session: Session, batch: Sequence[Taken[Sequence[OrderMessage]]], now:
 def _apply(session: Session, taken: Taken[Sequence[OrderMessage]], now: datetime) -> None:
     keys: dict[str, bool] = {}
     missing: set[str] = set()
+    refused: list[str] = []
     for one in taken.said:
-        if one.action is OrderAction.REPLACES and not _cancel_replaced(session, one, taken, now):
-            missing.add(one.replaces_key)
-        key, heard = _apply_one(session, one, taken, now)
-        keys[key] = keys.get(key, False) or heard
-    if missing:
+        try:
+            # What one order refuses does not keep the message's others from what it says of them.
+            with session.begin_nested():
+                if one.action is OrderAction.REPLACES and not _cancel_replaced(session, one, taken, now):
+                    missing.add(one.replaces_key)
+                key, heard = _apply_one(session, one, taken, now)
+        except NotAllowed as error:
+            refused.append(_refuse(session, one, error, taken, now))
+        else:
+            keys[key] = keys.get(key, False) or heard
+    if refused:
+        messages.link(session, {taken.id: keys}, LinkKind.ORDER)
+        messages.quarantine(session, taken.message, "; ".join(refused), now)
+    elif missing:
         messages.mark_waiting(session, taken.message, UNKNOWN_ORDER, missing, now)
     else:
         note = "" if any(keys.values()) else SUPERSEDED
         messages.mark_processed(session, taken.message, keys, now, note)
+
+
+def _refuse(session: Session, one: OrderMessage, error: NotAllowed, taken: Taken[Any], now: datetime) -> str:
+    """Tell the placer that it cannot be done; returns why, for the quarantine."""
+    replaces = one.action is OrderAction.REPLACES
+    row = session.get(OrderRow, one.replaces_key) if replaces else _find(session, one)
+    unable = refusals.tell_placer(session, row, "RP" if replaces else one.control, taken, now) if row else ""
+    return f"{error}; its placer is told so ({unable})" if unable else str(error)
 
 
 def _apply_one(session: Session, one: OrderMessage, taken: Taken[Any], now: datetime) -> tuple[str, bool]:
@@ -87,9 +104,9 @@ def _place(
     session: Session, row: OrderRow | None, one: OrderMessage, taken: Taken[Any], now: datetime
 ) -> tuple[str, bool]:
     if row and (
-        superseded(session, row.key, taken.message.id, _content(one)) or _overtaken(session, row, one, taken)
+        superseded(session, row.key, taken.message, _content(one)) or _overtaken(session, row, one, taken)
     ):
-        return row.key, False
+        return row.key, lay_under(session, row, taken, now)
     known = Order.model_validate(row.document) if row else None
     order = _by_catalogue(session, one.on_top_of(known), known, now)
     placed = orders.place(
@@ -130,8 +147,12 @@ def _control(
     taken: Taken[Any],
     now: datetime,
 ) -> tuple[str, bool]:
-    if row.state == already or superseded(session, row.key, taken.message.id, event):
+    if row.state == already or superseded(session, row.key, taken.message, event):
         return row.key, row.state == already
+    if is_undone(session, row, one.action, taken):
+        return row.key, False
+    if event is Event.ORDER_CANCELLED:
+        event = cancellation(State(row.state), taken.site.orders.cancel_after_start)
     at = one.occurred_at or taken.sent_at
     detail = {"control": one.control}
     orders.append(session, row, event, source=taken.source, occurred_at=at, now=now, detail=detail)

@@ -13,7 +13,7 @@ from mappings.hl7.reader import Hl7Message
 from radflow.order import Event
 from radflow.services.intake.taken import Taken
 from radflow.settings import Site
-from radflow.store import following, messages
+from radflow.store import following, messages, outbox
 from radflow.store.patients import Patients
 
 _MERGES = frozenset({PatientAction.MERGE, PatientAction.CHANGE_IDENTIFIER})
@@ -59,8 +59,12 @@ def _apply_one(
         return set()
     site, identifiers = taken.site.name, one.patient.identifiers
     if one.action in _MERGES:
+        queues = {outbox.queue_of_patient(known.name(site, each)) for each in (*one.prior, *identifiers)}
         row, before = known.merge(site, identifiers, one.prior, one.on_top_of, told_by=taken.id, now=now)
         event = Event.PATIENT_MERGED
+        into = outbox.queue_of_patient(known.name(site, identifiers[0]))
+        for destination in taken.site.destinations:
+            outbox.join(session, site, destination.name, queues, into)
     else:
         row, before = known.update(site, identifiers, one.on_top_of, told_by=taken.id, now=now), set()
         event = Event.PATIENT_CHANGED

@@ -8,12 +8,21 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
+from mappings.fhir.report_source import RESOURCE_TYPE, NotAReport, read_collection
 from mappings.hl7 import times
 from mappings.hl7.acceptance import TAKEN, message_type
 from mappings.hl7.errors import ErrorCode, NotTakable
 from mappings.hl7.reader import Hl7Message
 from radflow.order import NotAllowed
-from radflow.services.intake import catalogues, orders, patients, reports, rules, schedules
+from radflow.services.intake import (
+    catalogues,
+    fhir_reports,
+    orders,
+    patients,
+    reports,
+    rules,
+    schedules,
+)
 from radflow.services.intake.rules import Copies
 from radflow.services.intake.taken import Taken
 from radflow.settings import Site
@@ -24,7 +33,7 @@ from radflow.store.tables import Message
 class Kind:
     """How messages of a kind are read and applied."""
 
-    read: Callable[[Hl7Message, Site], Sequence[Any]]
+    read: Callable[[Any, Site], Sequence[Any]]
     apply: Callable[[Session, Sequence[Taken[Any]], datetime], None]
     together: bool = False
     """Whether many of them, one after another, are best applied at once."""
@@ -41,6 +50,7 @@ KINDS: dict[str, Kind] = {
     "MFN": Kind(catalogues.read, catalogues.apply, together=True),
 }
 """MSH-9.1 → how it is taken."""
+_RESOURCES = Kind(fhir_reports.read, reports.apply)
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,8 @@ class Reading:
     said: Sequence[Any] = ()
     sent_at: datetime | None = None
     """MSH-7."""
+    sent_surely_at: datetime | None = None
+    """MSH-7, where it tells the second: by it messages of one sender are put in order."""
     patients: frozenset[str] = field(default=frozenset())
     """The patient identifiers that it bears, to find it by."""
     refusal: str = ""
@@ -71,8 +83,16 @@ def read(message: Message, sites: Mapping[str, Site]) -> Reading:
         if message.site not in sites:
             raise NotTakable(ErrorCode.APPLICATION_INTERNAL_ERROR, "", "Its site has no site file any more.")
         site = sites[message.site]
+        if message.message_type == RESOURCE_TYPE:
+            return _read_resource(message, site)
         hl7 = Hl7Message(message.raw)
-        reading = Reading(message.id, site, patients=_patient_numbers(hl7), sent_at=_sent_at(hl7, site.zone))
+        reading = Reading(
+            message.id,
+            site,
+            patients=_patient_numbers(hl7),
+            sent_at=_sent_at(hl7, site.zone),
+            sent_surely_at=times.to_instant(hl7.get("MSH-7"), site.zone),
+        )
         if filtered := rules.why_filtered(hl7, site):
             return replace(reading, filtered=filtered)
         as_read = rules.as_site_reads(hl7, site)
@@ -84,9 +104,23 @@ def read(message: Message, sites: Mapping[str, Site]) -> Reading:
         return replace(reading, refusal=reason_of(error))
 
 
+def _read_resource(message: Message, site: Site) -> Reading:
+    assert message.id is not None
+    found = read_collection(message.raw)
+    reading = Reading(
+        message.id,
+        site,
+        _RESOURCES,
+        sent_at=fhir_reports.changed_at(found),
+        sent_surely_at=fhir_reports.changed_at(found),
+        patients=fhir_reports.patient_numbers(found),
+    )
+    return replace(reading, said=_RESOURCES.read(found, site))
+
+
 def reason_of(error: Exception) -> str:
     """Why a message cannot be taken. Only our own errors have a text that is free of patient data."""
-    ours = isinstance(error, NotTakable | NotAllowed)
+    ours = isinstance(error, NotTakable | NotAllowed | NotAReport)
     return str(error) if ours else f"It could not be processed: {type(error).__name__}."
 
 

@@ -15,8 +15,10 @@ from mappings.hl7.datatypes import identifier
 from mappings.hl7.reader import Hl7Message
 from mappings.rules.rewriting import rewritten
 from mappings.rules.verdicts import destinations_of, filtered_by
+from radflow.model import Identifier
 from radflow.settings import Site
 from radflow.store import outbox
+from radflow.store.patients import named_now
 from radflow.store.tables import Message
 
 
@@ -26,7 +28,8 @@ class Copies:
 
     site: str
     destinations: Sequence[str]
-    queue: str
+    patient: Identifier | None
+    """PID-3, as the site reads it."""
     payload: bytes
 
 
@@ -48,17 +51,18 @@ def copies_of(message: Hl7Message, as_read: Hl7Message, site: Site, raw: bytes) 
     destinations = destinations_of(message, site.routes)
     if not destinations:
         return None
-    return Copies(site.name, destinations, outbox.queue_of_patient(identifier(as_read.field("PID-3"))), raw)
+    return Copies(site.name, destinations, identifier(as_read.field("PID-3")), raw)
 
 
 def pass_on(session: Session, message: Message, copies: Copies, now: datetime) -> None:
     """Queue the message for its destinations; a replay queues nothing twice."""
+    named = named_now(session, copies.site, copies.patient) if copies.patient else None
     for destination in copies.destinations:
         outbox.queue(
             session,
             site=copies.site,
             destination=destination,
-            queue=copies.queue,
+            queue=outbox.queue_of_patient(named),
             message_type=message.message_type,
             control_id=message.control_id,
             payload=copies.payload,

@@ -14,6 +14,7 @@ from mappings.hl7.schedules import ScheduleAction, ScheduleMessage, read_schedul
 from radflow.model import Order
 from radflow.order import Event, State
 from radflow.services.intake import numbers
+from radflow.services.intake.late import lay_under
 from radflow.services.intake.taken import SUPERSEDED, OrderUnknown, Taken
 from radflow.settings import Site
 from radflow.store import messages, orders
@@ -58,8 +59,8 @@ def _apply_one(
     no_show = one.action is ScheduleAction.NO_SHOW
     if State(row.state) not in _TO_BE_DONE:
         return TOO_LATE
-    if superseded(session, row.key, taken.message.id, Event.NO_SHOW if no_show else Event.ORDER_CHANGED):
-        return SUPERSEDED
+    if superseded(session, row.key, taken.message, Event.NO_SHOW if no_show else Event.ORDER_CHANGED):
+        return "" if not no_show and lay_under(session, row, taken, now) else SUPERSEDED
     at, detail = one.occurred_at or taken.sent_at, {"control": one.event}
     if no_show:
         orders.append(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, func, select
 
-from radflow.order import State
+from radflow.order import FINISHED, State
 from radflow.store.messages import MessageState
 from radflow.store.tables import (
     Message,
@@ -53,7 +53,7 @@ def judge(
     rows = session.exec(select(OrderRow)).all()
     by_number = Counter(row.placer_order_number for row in rows)
     states = Counter(row.state for row in rows)
-    finished = states[State.PUBLISHED] + states[State.CANCELLED]
+    finished = sum(states[state] for state in FINISHED)
     unheard = session.exec(
         select(func.count()).select_from(Message).where(col(Message.state).in_(_WITHOUT_EFFECT))
     ).one()

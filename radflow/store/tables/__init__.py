@@ -6,7 +6,9 @@ from radflow.store.tables.columns import UtcDateTime
 from radflow.store.tables.inbox import Message, MessageLink
 from radflow.store.tables.orders import OrderEvent, OrderRow, ReportRow
 from radflow.store.tables.outbox import DestinationState, OutboxMessage, PublicationRow
+from radflow.store.tables.overdue import OverdueAlert, OverdueLimits
 from radflow.store.tables.patients import PatientIdentifier, PatientRow
+from radflow.store.tables.report_sources import ReportSourceState
 from radflow.store.tables.studies import (
     ArchiveState,
     HistoricStudyRow,
@@ -31,12 +33,15 @@ __all__ = [
     "OrderEvent",
     "OrderRow",
     "OutboxMessage",
+    "OverdueAlert",
+    "OverdueLimits",
     "PatientIdentifier",
     "PatientRow",
     "PerformedStepOrder",
     "PerformedStepRow",
     "PublicationRow",
     "ReportRow",
+    "ReportSourceState",
     "StorageCommitmentRow",
     "StructuredReportRow",
     "StudyCandidate",

@@ -52,6 +52,8 @@ class Message(SQLModel, table=True):
     """MSA-1 of the answer."""
     reason: str = ""
     """Why it is quarantined or waiting, in words free of patient data."""
+    sent_at: datetime | None = time_column(nullable=True)
+    """MSH-7, where it tells the second; known once the intake has read it."""
     processed_at: datetime | None = time_column(nullable=True)
     repairs: int | None = Field(default=None, foreign_key="messages.id")
     """The message that this one was made from by hand."""

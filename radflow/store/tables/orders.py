@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index
+from sqlalchemy import JSON, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from radflow.store.tables.columns import json_column, time_column
@@ -19,6 +19,13 @@ class OrderRow(SQLModel, table=True):
         Index("ix_orders_site_filler", "site", "filler_order_number"),
         Index("ix_orders_site_state", "site", "state"),
         Index("ix_orders_site_created", "site", "created_at"),
+        Index(
+            "ix_orders_overdue",
+            "site",
+            "overdue_in",
+            sqlite_where=text("overdue_since IS NOT NULL"),
+            postgresql_where=text("overdue_since IS NOT NULL"),
+        ),
     )
 
     key: str = Field(primary_key=True)
@@ -51,6 +58,11 @@ class OrderRow(SQLModel, table=True):
     """Why it failed last, free of patient data."""
     nudges: int = 0
     """How often someone has said that what its step waits for may be there."""
+    overdue_at: datetime | None = time_column(nullable=True, index=True)
+    """When it is to be looked at whether it is overdue, or no longer; None while only news can make it so."""
+    overdue_in: str = ""
+    """The stage in which it is overdue; empty while it is not."""
+    overdue_since: datetime | None = time_column(nullable=True)
 
 
 class OrderEvent(SQLModel, table=True):
@@ -76,7 +88,9 @@ class ReportRow(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     order_key: str | None = Field(default=None, foreign_key="orders.key", index=True)
     message_id: int | None = Field(default=None, foreign_key="messages.id", index=True)
-    """None once the message is pruned."""
+    """None once the message is pruned, and for what no message has brought."""
+    source: str
+    """`hl7`, `fhir` or `sr`: what has brought it."""
     status: str
     document: dict[str, Any] = json_column()
     received_at: datetime = time_column()

@@ -47,9 +47,13 @@ class StudyCandidate(SQLModel, table=True):
     document: dict[str, Any] = json_column()
     proposed_at: datetime = time_column()
     decision: str = ""
-    """`confirmed` or `rejected`; empty while nobody has looked."""
+    """`confirmed` or `refused`; empty while nobody has looked."""
     decided_by: str = ""
     decided_at: datetime | None = time_column(nullable=True)
+    reason: str = ""
+    """Why, in the person's words."""
+    run_id: str | None = None
+    """The Prefect run that waits for the decision; None while there is none, or no longer."""
 
 
 class ArchiveState(SQLModel, table=True):

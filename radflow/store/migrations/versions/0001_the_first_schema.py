@@ -58,6 +58,7 @@ def upgrade() -> None:
     sa.Column('state', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('ack_code', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('sent_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
     sa.Column('processed_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
     sa.Column('repairs', sa.Integer(), nullable=True),
     sa.ForeignKeyConstraint(['repairs'], ['messages.id'], ),
@@ -112,10 +113,15 @@ def upgrade() -> None:
     sa.Column('attempts', sa.Integer(), nullable=False),
     sa.Column('trouble', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('nudges', sa.Integer(), nullable=False),
+    sa.Column('overdue_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('overdue_in', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('overdue_since', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['patient_id'], ['patients.id'], ),
     sa.PrimaryKeyConstraint('key')
     )
     op.create_index(op.f('ix_orders_created_at'), 'orders', ['created_at'], unique=False)
+    op.create_index('ix_orders_overdue', 'orders', ['site', 'overdue_in'], unique=False, sqlite_where=sa.text('overdue_since IS NOT NULL'), postgresql_where=sa.text('overdue_since IS NOT NULL'))
+    op.create_index(op.f('ix_orders_overdue_at'), 'orders', ['overdue_at'], unique=False)
     op.create_index(op.f('ix_orders_patient_id'), 'orders', ['patient_id'], unique=False)
     op.create_index('ix_orders_site_accession', 'orders', ['site', 'accession_number'], unique=False)
     op.create_index('ix_orders_site_created', 'orders', ['site', 'created_at'], unique=False)
@@ -194,6 +200,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('order_key', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.Column('message_id', sa.Integer(), nullable=True),
+    sa.Column('source', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('status', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('document', sa.JSON(), nullable=False),
     sa.Column('received_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
@@ -230,11 +237,37 @@ def upgrade() -> None:
     sa.Column('decision', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('decided_by', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('decided_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('reason', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('run_id', sqlmodel.sql.sqltypes.AutoString(), nullable=True),
     sa.ForeignKeyConstraint(['order_key'], ['orders.key'], ),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('order_key', 'study_instance_uid')
     )
     op.create_index(op.f('ix_study_candidates_order_key'), 'study_candidates', ['order_key'], unique=False)
+    op.create_table('overdue_alerts',
+    sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('stage', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('began_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('told_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('orders', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('site', 'stage')
+    )
+    op.create_table('overdue_limits',
+    sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('digest', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.PrimaryKeyConstraint('site')
+    )
+    op.create_table('report_sources',
+    sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('read_until', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('asked_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('failures', sa.Integer(), nullable=False),
+    sa.Column('failing_since', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('next_try_at', radflow.store.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('trouble', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.PrimaryKeyConstraint('site', 'name')
+    )
     op.create_table('archives',
     sa.Column('site', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('name', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -466,6 +499,9 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_study_candidates_order_key'), table_name='study_candidates')
     op.drop_table('study_candidates')
     op.drop_table('archives')
+    op.drop_table('report_sources')
+    op.drop_table('overdue_limits')
+    op.drop_table('overdue_alerts')
     op.drop_index(op.f('ix_reports_order_key'), table_name='reports')
     op.drop_index(op.f('ix_reports_message_id'), table_name='reports')
     op.drop_table('reports')
@@ -488,6 +524,8 @@ def downgrade() -> None:
     op.drop_index('ix_orders_site_created', table_name='orders')
     op.drop_index('ix_orders_site_accession', table_name='orders')
     op.drop_index(op.f('ix_orders_patient_id'), table_name='orders')
+    op.drop_index(op.f('ix_orders_overdue_at'), table_name='orders')
+    op.drop_index('ix_orders_overdue', table_name='orders', sqlite_where=sa.text('overdue_since IS NOT NULL'), postgresql_where=sa.text('overdue_since IS NOT NULL'))
     op.drop_index(op.f('ix_orders_created_at'), table_name='orders')
     op.drop_table('orders')
     op.drop_index('ix_message_links_kind_value', table_name='message_links')
