@@ -6,10 +6,14 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from prefect.client.schemas.objects import FlowRun
+
 LEGS_PER_PROCESS = 500
 """A process is replaced after so many legs, so that what a library leaks does not add up."""
 LINE_LIMIT = 16 * 1024 * 1024
 """The longest description of a flow run that is passed to a process, in bytes."""
+GRACE = 30.0
+"""Seconds that a leg which is cancelled has to end by itself, as Prefect's process worker gives it."""
 
 
 class WarmProcess:
@@ -18,6 +22,7 @@ class WarmProcess:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._legs = 0
+        self._cancelled = False
 
     @classmethod
     async def start(cls) -> "WarmProcess":
@@ -34,20 +39,36 @@ class WarmProcess:
 
     @property
     def usable(self) -> bool:
-        return self._process.returncode is None and self._legs < LEGS_PER_PROCESS
+        return self._process.returncode is None and not self._cancelled and self._legs < LEGS_PER_PROCESS
 
-    async def run(self, flow_run: str) -> int:
-        """Run one leg; returns 0, or the exit code of a process that the leg took down."""
+    async def run(self, flow_run: FlowRun) -> int:
+        """Run one leg; returns 0, or the exit code of a process that the leg took down.
+
+        A leg that is cancelled ends with 0 in any case: whoever cancels it says what becomes of the run.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._legs += 1
         try:
-            self._process.stdin.write(flow_run.encode() + b"\n")
+            self._process.stdin.write(flow_run.model_dump_json().encode() + b"\n")
             await self._process.stdin.drain()
             answer = await self._process.stdout.readline()
         except ConnectionError:
             answer = b""
+        if self._cancelled:
+            return 0
         return int(answer) if answer else await self._process.wait() or 1
+
+    async def cancel(self) -> None:
+        """End the leg that runs, and the process with it; killed if it has not ended after half a minute."""
+        assert self._process.stdin is not None
+        self._cancelled = True
+        try:
+            self._process.stdin.write(b"cancel\n")
+            await self._process.stdin.drain()
+            await asyncio.wait_for(self._process.wait(), GRACE)
+        except (TimeoutError, ConnectionError):
+            await self._kill()
 
     async def stop(self) -> None:
         """End the process; a leg that still runs is cut off after ten seconds."""
@@ -58,8 +79,12 @@ class WarmProcess:
         try:
             await asyncio.wait_for(self._process.wait(), timeout=10)
         except TimeoutError:
+            await self._kill()
+
+    async def _kill(self) -> None:
+        if self._process.returncode is None:
             self._process.kill()
-            await self._process.wait()
+        await self._process.wait()
 
 
 class WarmPool:
@@ -70,6 +95,10 @@ class WarmPool:
         self._free = asyncio.Condition()
         self._lent = 0
 
+    async def warm_up(self) -> None:
+        """Start a process before the first leg asks for one."""
+        self._idle.append(await WarmProcess.start())
+
     @asynccontextmanager
     async def process(self, size: int) -> AsyncIterator[WarmProcess]:
         """A process for one leg, once one is free."""
@@ -78,7 +107,7 @@ class WarmPool:
             self._lent += 1
         process: WarmProcess | None = None
         try:
-            process = self._idle.pop() if self._idle else await WarmProcess.start()
+            process = self._take() or await WarmProcess.start()
             yield process
         finally:
             if process is not None and process.usable:
@@ -88,6 +117,13 @@ class WarmPool:
             async with self._free:
                 self._lent -= 1
                 self._free.notify()
+
+    def _take(self) -> WarmProcess | None:
+        """One that is idle, and has not died while it was."""
+        while self._idle:
+            if (process := self._idle.pop()).usable:
+                return process
+        return None
 
     async def close(self) -> None:
         """Stop every process."""

@@ -26,7 +26,6 @@ async def _proposed() -> bool:
     worker = WarmWorker(work_pool_name="radflow")
     worker._client = _RunIsSuspended()  # type: ignore[assignment]
     run = FlowRun(id=uuid4(), flow_id=uuid4(), name="run")
-    await worker._propose_submitting_state(run)
     return await worker._propose_pending_state(run)
 
 
