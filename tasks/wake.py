@@ -112,7 +112,7 @@ def _wake(orchestrator: Orchestrator, now: datetime, claim: _Claim) -> _Answer:
     if state.type is StateType.SCHEDULED:
         return _Answer()
     if state.type in (StateType.PENDING, StateType.CANCELLING) and now - state.since < PATIENCE:
-        return _Answer()
+        return _Answer(becomes={"wake_at": state.since + PATIENCE})
     if state.type is StateType.CANCELLED:
         if row.leg and claim.lease_ended:
             # A person has stopped this leg. The order rests until it has news, or is woken by hand.

@@ -16,8 +16,6 @@ from radflow.store.engine import store
 from radflow.store.lives import lives
 from radflow.store.tables import WarehousePending
 
-LEASE = timedelta(minutes=2)
-"""A writer that has not renewed its lease for so long is lost. It renews before it replaces a file."""
 PATIENCE = timedelta(seconds=30)
 """How long a leg waits for another one's writing; its order is then tried again later."""
 BATCH = 200
@@ -41,7 +39,7 @@ class Day:
     def hold(self) -> None:
         """Keep holding it. Raises WarehouseUnavailable when another one has taken it over."""
         with store().write() as session:
-            if not warehouse.take(session, self.site.name, self.day, self.holder, utc_now(), LEASE):
+            if not warehouse.take(session, self.site.name, self.day, self.holder, utc_now(), _lease()):
                 raise WarehouseUnavailable(f"warehouse: another one writes {self.day} of {self.site.name}")
 
 
@@ -79,7 +77,7 @@ def held_in_time(site: Site, day: date) -> Iterator[Day]:
     Raises:
         WarehouseUnavailable: another one writes it for longer than that.
     """
-    give_up = time.monotonic() + LEASE.total_seconds() + 10
+    give_up = time.monotonic() + _lease().total_seconds() + 10
     with ExitStack() as stack:
         while True:
             try:
@@ -97,13 +95,18 @@ def held(site: Site, day: date) -> Iterator[Day]:
     """Hold the day of the site. Raises WarehouseUnavailable while another one does."""
     mine = Day(site, day, f"writer-{uuid4().hex[:12]}")
     with store().write() as session:
-        if not warehouse.take(session, site.name, day, mine.holder, utc_now(), LEASE):
+        if not warehouse.take(session, site.name, day, mine.holder, utc_now(), _lease()):
             raise _Busy(f"warehouse: another one writes {day} of {site.name}")
     try:
         yield mine
     finally:
         with store().write() as session:
             warehouse.let_go(session, site.name, day, mine.holder)
+
+
+def _lease() -> timedelta:
+    """A writer that has not renewed for so long is lost, as a leg is. It renews before it replaces a file."""
+    return timedelta(seconds=settings().leg_lease_seconds)
 
 
 def write_pending(day: Day) -> int:

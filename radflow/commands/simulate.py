@@ -27,7 +27,7 @@ def simulate() -> None:
 
 @app.command()
 def day(
-    orders: Annotated[int, typer.Option(help="How many orders.", min=10)] = 1000,
+    orders: Annotated[int, typer.Option(help="How many orders.", min=20)] = 1000,
     seed: Annotated[int, typer.Option(help="The same seed plans the same day.")] = 1,
     as_json: AsJson = False,
 ) -> None:

@@ -29,7 +29,7 @@ from radflow.store.tables import OrderRow
 from radflow.up import Service, Site
 from tests.peers import free_port
 
-PATIENCE = 120
+PATIENCE = 240
 """Seconds that anything asynchronous may take on a slow machine; nothing waits for so long when it works."""
 
 

@@ -54,3 +54,10 @@ def test_a_day_is_in_the_order_of_time_and_ends(exams: list[Planned]) -> None:
     for one in exams:
         if one.is_made:
             assert at[one.number, Deed.ORDER] < at[one.number, Deed.MAKE] < at[one.number, Deed.REPORT]
+
+
+@pytest.mark.parametrize("count", [20, 21, 40])
+def test_a_small_day_has_one_of_each(count: int) -> None:
+    """Whatever the seed."""
+    for seed in range(50):
+        assert {twist for one in plan(count, MORNING, seed) for twist in one.twists} == set(Twist)

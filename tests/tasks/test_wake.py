@@ -93,6 +93,18 @@ def test_a_lost_leg_is_run_again_as_the_same_run(
     assert list(prefect.runs) == [run_id]
 
 
+def test_a_run_whose_worker_died_before_its_leg_began_is_scheduled_again(
+    store: Store, prefect: FakeOrchestrator, key: str, now: datetime
+) -> None:
+    """Claimed, and never started: looked at again as soon as it has been so for half a minute."""
+    wake_orders(store, prefect, now)
+    (run_id,) = prefect.runs
+    claimed = now + PATIENCE - timedelta(seconds=1)
+    prefect.runs[run_id] = RunState(StateType.PENDING, claimed)
+    assert not wake_orders(store, prefect, now + PATIENCE)
+    assert wake_orders(store, prefect, claimed + PATIENCE).rescued == [key]
+
+
 def test_a_leg_that_a_person_has_stopped_is_not_run_again(
     store: Store, prefect: FakeOrchestrator, key: str, now: datetime
 ) -> None:

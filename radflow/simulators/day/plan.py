@@ -99,13 +99,14 @@ def plan(count: int, morning: datetime, seed: int = 1) -> list[Planned]:
     """The exams of a day, in the order in which they are ordered.
 
     Args:
-        count: how many orders; the shares of `SHARES` are met to the order, rounded.
+        count: how many orders, 20 at least; the shares of `SHARES` are met to the order, rounded, and there
+            is one of each.
         morning: six o'clock of the day, in the site's zone.
     """
     random = Random(seed)  # noqa: S311 -- a plan, not a secret
     exams = list(_undisturbed(count, morning, random))
     for twist, share in SHARES.items():
-        wanted = round(count * share)
+        wanted = max(1, round(count * share))
         for index in random.sample([n for n, one in enumerate(exams) if _may_have(twist, n, exams)], wanted):
             exams[index] = replace(exams[index], twists=exams[index].twists | {twist})
     return [_settled(exams, index) for index in range(count)]
