@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
@@ -25,6 +24,7 @@ from radflow.simulators import ehr, ris
 from radflow.simulators.archive import SimulatedArchive
 from radflow.simulators.modality import acquire, ask_worklist
 from radflow.simulators.orthanc import find_orthanc, running_orthanc
+from radflow.simulators.site_file import write_site
 from radflow.store import orders
 from radflow.store.engine import store
 from radflow.store.tables import OrderRow
@@ -117,43 +117,26 @@ def _hospital() -> Iterator[Hospital]:
     with ExitStack() as stack:
         if find_orthanc():
             orthanc = stack.enter_context(running_orthanc(folder / "orthanc"))
-            archive = {"host": LOOPBACK, "port": orthanc.dicom_port, "ae_title": orthanc.ae_title}
+            archive: dict[str, Any] = {
+                "host": LOOPBACK,
+                "port": orthanc.dicom_port,
+                "ae_title": orthanc.ae_title,
+            }
             archive_is = "Orthanc"
         else:
             simulated = stack.enter_context(SimulatedArchive(folder / "archive"))
             archive = {"host": LOOPBACK, "port": simulated.port, "ae_title": simulated.ae_title}
             archive_is = "simulated"
         results = stack.enter_context(FakeReceiver())
-        _write_site(settings().sites_dir / f"{SITE}.toml", ports, archive, results.port)
+        write_site(
+            settings().sites_dir / f"{SITE}.toml",
+            archive_port=archive["port"],
+            archive_ae_title=archive["ae_title"],
+            ehr_port=results.port,
+            mllp_port=ports["mllp"],
+            worklist_port=ports["worklist"],
+        )
         yield Hospital(archive, archive_is, ports, results)
-
-
-def _write_site(file: Path, ports: dict[str, int], archive: dict[str, Any], ehr_port: int) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        f"""# Written by `radflow demo`.
-[listener]
-port = {ports["mllp"]}
-
-[worklist]
-port = {ports["worklist"]}
-ae_title = "RADFLOW"
-
-[[archives]]
-kind = "dimse"
-name = "pacs"
-host = "{archive["host"]}"
-port = {archive["port"]}
-ae_title = "{archive["ae_title"]}"
-
-[[destinations]]
-kind = "mllp"
-name = "ehr"
-host = "{LOOPBACK}"
-port = {ehr_port}
-takes = ["results"]
-"""
-    )
 
 
 def _watch(count: int, site: Site, console: Console) -> bool:

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from radflow.settings import settings
+from radflow.simulators.postgresql import find_postgresql, running_postgresql
 from radflow.store import engine
 from radflow.store.engine import Store
 from tests import published
@@ -103,30 +102,25 @@ def installed(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     settings.cache_clear()
 
 
+@pytest.fixture
+def environment_given_back() -> Iterator[None]:
+    """For a command that is at home in a folder of its own: its process ends with it, the tests' does not."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+    settings.cache_clear()
+    engine.store.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a PostgreSQL server of the tests' own: on a Unix socket, gone when they end."""
-    bin_dir = _postgres_bin()
+    bin_dir = find_postgresql()
     if bin_dir is None:
         pytest.skip("PostgreSQL is not installed (apt install postgresql)")
-    # Short, outside tmp_path: a Unix socket's path holds 107 bytes at most.
-    folder = Path(tempfile.mkdtemp(prefix="rf-pg-"))
-    as_user = []
-    if os.geteuid() == 0:
-        # PostgreSQL refuses to run as root; Debian's package brings the user.
-        shutil.chown(folder, "postgres", "postgres")
-        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-
-    def run(*command: str | Path) -> None:
-        subprocess.run([*as_user, *command], check=True, capture_output=True, cwd=folder)
-
-    data = folder / "data"
-    run(bin_dir / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
-    options = f"-c listen_addresses='' -k {folder} -c fsync=off -c max_connections=200"
-    run(bin_dir / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
-    yield f"postgresql+psycopg://postgres@/{{database}}?host={folder}"
-    run(bin_dir / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
+    with running_postgresql(bin_dir, durable=False) as url:
+        yield url.replace("/postgres?", "/{database}?")
 
 
 @pytest.fixture
@@ -154,11 +148,3 @@ def _migrate(url: str) -> None:
     store = Store(url)
     store.migrate()
     store.close()
-
-
-def _postgres_bin() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
-    if found:
-        return found[0].parent
-    on_path = shutil.which("initdb")
-    return Path(on_path).parent if on_path else None

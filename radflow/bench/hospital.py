@@ -20,6 +20,7 @@ from radflow.connectors.mllp import FakeReceiver, MllpClient
 from radflow.settings import LOOPBACK, settings
 from radflow.simulators import ehr
 from radflow.simulators.archive import SimulatedArchive
+from radflow.simulators.site_file import write_site
 from radflow.store.engine import Store, store
 from radflow.store.tables import OrderRow
 from radflow.up import Site
@@ -86,7 +87,14 @@ def hospital(place: Place) -> Iterator[Hospital | None]:
             _environment(home, database.url, prefect),
         ):
             mllp, worklist = free_port(), free_port()
-            _write_site(home / "sites" / "bench.toml", mllp, worklist, archive, receiver.port)
+            write_site(
+                home / "sites" / "bench.toml",
+                archive_port=archive.port,
+                archive_ae_title=archive.ae_title,
+                ehr_port=receiver.port,
+                mllp_port=mllp,
+                worklist_port=worklist,
+            )
             site = Site(free_port(), sweep_seconds=2)
             try:
                 site.start(place.say)
@@ -157,30 +165,3 @@ def _database_beside(url: str) -> Iterator[str]:
             yield beside.render_as_string(hide_password=False)
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
-def _write_site(file: Path, mllp: int, worklist: int, archive: SimulatedArchive, ehr_port: int) -> None:
-    file.parent.mkdir(parents=True)
-    file.write_text(
-        f"""
-[listener]
-port = {mllp}
-
-[worklist]
-port = {worklist}
-
-[[archives]]
-kind = "dimse"
-name = "pacs"
-host = "{LOOPBACK}"
-port = {archive.port}
-ae_title = "{archive.ae_title}"
-
-[[destinations]]
-kind = "mllp"
-name = "ehr"
-host = "{LOOPBACK}"
-port = {ehr_port}
-takes = ["results"]
-"""
-    )

@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,9 +15,7 @@ from mappings.dicom.worklist import worklist_items
 from radflow.bench import seeding
 from radflow.bench.registry import Goal, Result, all_benches, at_least, at_most, growth, times_the_peer
 from radflow.cli import app
-from radflow.settings import settings
 from radflow.simulators.orthanc import find_orthanc
-from radflow.store import engine
 from radflow.store.engine import Store
 from radflow.store.tables import OrderRow, WorklistItem
 from tests.conftest import on_sqlite_alone
@@ -34,16 +30,7 @@ SMALL = {
 }
 """Bench → sizes. `orders`, `legs` and `idle` start Prefect's server, and have tests beside theirs."""
 
-
-@pytest.fixture(autouse=True)
-def this_environment() -> Iterator[None]:
-    """A bench is at home in a folder of its own, and its process ends with it; the tests' does not."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
-    engine.store.cache_clear()
+pytestmark = pytest.mark.usefixtures("environment_given_back")
 
 
 @pytest.mark.parametrize("name", SMALL)

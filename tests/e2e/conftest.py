@@ -24,6 +24,7 @@ from radflow.settings import LOOPBACK, settings
 from radflow.simulators import ehr, ris
 from radflow.simulators.archive import SimulatedArchive
 from radflow.simulators.modality import acquire, ask_worklist
+from radflow.simulators.site_file import write_site
 from radflow.store.engine import Store, store
 from radflow.store.tables import OrderRow
 from radflow.up import Service, Site
@@ -138,7 +139,14 @@ def hospital(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> 
         settings.cache_clear()
         store.cache_clear()
         mllp_port, worklist_port = free_port(), free_port()
-        _write_site(home / "sites" / "e2e.toml", mllp_port, worklist_port, archive, ehr_.port)
+        write_site(
+            home / "sites" / "e2e.toml",
+            archive_port=archive.port,
+            archive_ae_title=archive.ae_title,
+            ehr_port=ehr_.port,
+            mllp_port=mllp_port,
+            worklist_port=worklist_port,
+        )
         site = Site(free_port(), sweep_seconds=4)
         try:
             site.start(lambda _: None)
@@ -158,33 +166,6 @@ def _prefect_database(server: str) -> str:
         connection.execute("DROP DATABASE IF EXISTS prefect")
         connection.execute("CREATE DATABASE prefect")
     return server.format(database="prefect").replace("+psycopg", "+asyncpg")
-
-
-def _write_site(file: Path, mllp: int, worklist: int, archive: SimulatedArchive, ehr_port: int) -> None:
-    file.parent.mkdir()
-    file.write_text(
-        f"""
-[listener]
-port = {mllp}
-
-[worklist]
-port = {worklist}
-
-[[archives]]
-kind = "dimse"
-name = "pacs"
-host = "{LOOPBACK}"
-port = {archive.port}
-ae_title = "{archive.ae_title}"
-
-[[destinations]]
-kind = "mllp"
-name = "ehr"
-host = "{LOOPBACK}"
-port = {ehr_port}
-takes = ["results"]
-"""
-    )
 
 
 def descendants(pid: int) -> list[int]:

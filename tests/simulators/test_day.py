@@ -1,30 +1,16 @@
 """A small hospital's day, as the command plays it: all of it comes to its end, and replays change nothing."""
 
 import json
-import os
-from collections.abc import Iterator
 
 import pytest
 from typer.testing import CliRunner
 
 from radflow.cli import app
-from radflow.settings import settings
-from radflow.store import engine
 
 WRONG = ("open", "lost", "duplicated", "wrongly_linked", "changed_by_replay")
 
 
-@pytest.fixture(autouse=True)
-def this_environment() -> Iterator[None]:
-    """The command is at home in a folder of its own, and its process ends with it; the tests' does not."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
-    settings.cache_clear()
-    engine.store.cache_clear()
-
-
+@pytest.mark.usefixtures("environment_given_back")
 def test_a_day_of_forty_orders_goes_right() -> None:
     """Every kind of twist is in it. The plan says what is true, store and EHR what has become of it."""
     answered = CliRunner().invoke(app, ["simulate", "day", "--orders", "40", "--json"])

@@ -20,6 +20,7 @@ from radflow.simulators.day.play import Day, Wires
 from radflow.simulators.engine import Engine, running_engine
 from radflow.simulators.orthanc import find_orthanc, running_orthanc
 from radflow.simulators.services import running_services
+from radflow.simulators.site_file import write_site
 from radflow.store import candidates, replays
 from radflow.store.engine import Store, store
 from radflow.store.tables import Message, OrderRow
@@ -53,7 +54,13 @@ def simulate_day(count: int, seed: int, tell: Tell) -> dict[str, Any]:
     with ExitStack() as stack:
         archive = stack.enter_context(_archive(settings().home / "archive"))
         ehr = stack.enter_context(FakeReceiver())
-        _write_site(settings().sites_dir / f"{SITE}.toml", archive, ehr.port)
+        write_site(
+            settings().sites_dir / f"{SITE}.toml",
+            archive_port=archive.port,
+            archive_ae_title=archive.ae_title,
+            ehr_port=ehr.port,
+            time_zone=_ZONE.key,
+        )
         settings.cache_clear()
         opened = store()
         opened.migrate()
@@ -145,33 +152,3 @@ def _archive(folder: Path) -> Iterator[_Archive]:
     else:
         with SimulatedArchive(folder) as simulated:
             yield _Archive(simulated.port, simulated.ae_title, "a small archive of radflow's own")
-
-
-def _write_site(file: Path, archive: _Archive, ehr_port: int) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        f"""# Written by `radflow simulate day`.
-time_zone = "{_ZONE.key}"
-
-[listener]
-port = 0
-
-[worklist]
-port = 0
-ae_title = "RADFLOW"
-
-[[archives]]
-kind = "dimse"
-name = "pacs"
-host = "{LOOPBACK}"
-port = {archive.port}
-ae_title = "{archive.ae_title}"
-
-[[destinations]]
-kind = "mllp"
-name = "ehr"
-host = "{LOOPBACK}"
-port = {ehr_port}
-takes = ["results"]
-"""
-    )
