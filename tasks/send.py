@@ -40,10 +40,17 @@ def send_result(order_key: str) -> dict[str, list[str]]:
         return {}
     takers = _takers(result.site, "results")
     found = _measured(result) if any(one.results_as.observations == "all" for one in takers) else []
+    # A study that is in two archives is one study.
+    studies = list(dict.fromkeys(study.study_instance_uid for study in result.studies))
     for destination in takers:
         envelope = envelope_for(result.site, destination, _result_id(row, destination))
         payload = result_message(
-            result.order, result.report, envelope, wanted=destination.results_as, measured=found
+            result.order,
+            result.report,
+            envelope,
+            studies=studies,
+            wanted=destination.results_as,
+            measured=found,
         )
         _queue(row, destination, "ORU^R01", envelope, payload, awaited=True)
     return {"queued": [destination.name for destination in takers]}

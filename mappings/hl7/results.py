@@ -5,7 +5,7 @@
 | Report | ORU^R01 (v2.5.1 §7.3.1) |
 |---|---|
 | placer and filler order number, accession number | OBR-2, OBR-3, OBR-18 |
-| study_instance_uid (0020,000D) | an OBX ST, OBX-3 113014 (DCM) |
+| Study Instance UID (0020,000D) of each study found | an OBX ST each, OBX-3 113014 (DCM) |
 | status | OBR-25, OBX-11 |
 | text, addenda | OBX TX or FT |
 | attachments | OBX ED, base64 |
@@ -64,12 +64,14 @@ def result_message(
     report: Report,
     envelope: Envelope,
     *,
+    studies: Sequence[str] = (),
     wanted: ResultsAs = _USUAL,
     measured: Sequence[ReportedObservation] = (),
 ) -> bytes:
     """The report's present version, in the character set that is wanted.
 
     Args:
+        studies: Study Instance UIDs of the order's studies; while none is found it is the order's own.
         measured: what SR documents of the order say (`mappings.hl7.sr_results`); sent where that is wanted.
     """
     lines = [
@@ -78,7 +80,7 @@ def result_message(
         *visit_segments(order),
         _obr(order, report, envelope),
         *(comment(number, note) for number, note in enumerate(report.notes, start=1)),
-        *_results(order, report, envelope, wanted, measured),
+        *_results(studies or [order.study_instance_uid], report, envelope, wanted, measured),
     ]
     return "".join(f"{line}\r" for line in lines).encode(CODECS[wanted.character_set], errors="replace")
 
@@ -109,15 +111,15 @@ def _obr(order: Order, report: Report, envelope: Envelope) -> str:
 
 
 def _results(
-    order: Order,
+    studies: Sequence[str],
     report: Report,
     envelope: Envelope,
     wanted: ResultsAs,
     measured: Sequence[ReportedObservation],
 ) -> Iterator[str]:
-    """OBX (§7.4.2): the study, the narrative, the documents, what was measured; OBX-1 counts them."""
+    """OBX (§7.4.2): the studies, the narrative, the documents, what was measured; OBX-1 counts them."""
     number = 0
-    for value_type, name, sub_id, value in _told(order, report, wanted):
+    for value_type, name, sub_id, value in _told(studies, report, wanted):
         number += 1
         yield plain(number, value_type, name, value, sub_id=sub_id, status=_status(report))
     structured = {"none": (), "report": report.observations, "all": (*report.observations, *measured)}
@@ -135,8 +137,9 @@ _Told = tuple[str, str, str, str | list[str]]
 """OBX-2, OBX-3, OBX-4, OBX-5."""
 
 
-def _told(order: Order, report: Report, wanted: ResultsAs) -> Iterator[_Told]:
-    yield "ST", f"{STUDY}^DICOM Study^DCM", "", text(order.study_instance_uid)
+def _told(studies: Sequence[str], report: Report, wanted: ResultsAs) -> Iterator[_Told]:
+    for number, uid in enumerate(studies, start=1):
+        yield "ST", f"{STUDY}^DICOM Study^DCM", str(number) if studies[1:] else "", text(uid)
     addenda = report.addenda if wanted.addenda == "own" else ()
     words = report.text_without(addenda)
     if _status(report) == _TAKEN_BACK and not words:

@@ -66,6 +66,9 @@ def test_a_person_confirms_and_the_order_is_published(hospital: Hospital) -> Non
     uid = images[0].StudyInstanceUID
     assert {"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"} in study["identifier"]
     assert list(hospital.warehouse("studies")["study_instance_uid"]) == [uid]
+    (result,) = hospital.ehr.messages
+    told = f"|ST|113014^DICOM Study^DCM||{uid}|".encode()
+    assert told in result, "the EHR is told of the study that exists"
 
 
 def test_never_linked_by_guess(hospital: Hospital) -> None:

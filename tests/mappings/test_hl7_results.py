@@ -97,6 +97,24 @@ def test_a_result_goes_out_as_its_receiver_wants_it(file: Path) -> None:
     assert judge(raw).ack_code == "AA"
 
 
+def test_the_studies_that_were_found_are_named() -> None:
+    """One has no OBX-4; of several each has its own, as OBX of one OBX-3 must (§7.4.2.4)."""
+    envelope = Envelope("C1", datetime(2026, 11, 24, 10, 0, tzinfo=UTC), BERLIN, ("RADFLOW", ""), ("EHR", ""))
+    named = {
+        uids: [
+            (line.split("|")[4], line.split("|")[5])
+            for line in result_message(ORDER, REPORT, envelope, studies=uids).decode("latin-1").split("\r")
+            if line.startswith("OBX") and "|113014^" in line
+        ]
+        for uids in ((), ("2.25.1",), ("2.25.1", "2.25.2"))
+    }
+    assert named == {
+        (): [("", ORDER.study_instance_uid)],
+        ("2.25.1",): [("", "2.25.1")],
+        ("2.25.1", "2.25.2"): [("1", "2.25.1"), ("2", "2.25.2")],
+    }
+
+
 @pytest.mark.parametrize("text", ["TX-lines", "TX", "FT"])
 def test_what_is_sent_is_read_back_as_the_same_report(text: str) -> None:
     """Nothing is lost on the way: numbers, times, names, text with delimiters, documents, comments."""
