@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import structlog
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from mappings.fhir.report_source import RESOURCE_TYPE, is_own
@@ -24,6 +24,7 @@ from radflow.settings.report_sources import FhirSource, ReportSource
 from radflow.store import messages, report_sources
 from radflow.store.engine import Store, store
 from radflow.store.messages import Arrival, MessageState
+from tasks.run_log import run_log
 
 log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ def poll_source(site_name: str, source_name: str) -> int:
     site = settings().site(site_name)
     polled = poll(store(), site, site.report_source(source_name), utc_now())
     if polled.news:
-        get_run_logger().warning("%s (site %s)", polled.news, site_name)
+        run_log().warning("%s (site %s)", polled.news, site_name)
     return polled.kept
 
 

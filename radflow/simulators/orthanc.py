@@ -89,6 +89,8 @@ def start_orthanc(
         "IndexDirectory": str(folder / "storage"),
         "DicomAet": AE_TITLE,
         "DicomPort": dicom_port,
+        # In Latin 1, its default, it would leave out of a C-FIND answer what is not in it.
+        "DefaultEncoding": "Utf8",
         "DicomAlwaysAllowEcho": True,
         "DicomAlwaysAllowStore": True,
         "DicomAlwaysAllowFind": True,

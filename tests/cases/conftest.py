@@ -29,8 +29,7 @@ AHospital = Callable[..., Hospital]
 
 @pytest.fixture(scope="session")
 def orthanc_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    # In Latin 1, its default, it would leave out of a C-FIND answer what is not in it.
-    with peers.orthanc(tmp_path_factory.mktemp("orthanc"), {"DefaultEncoding": "Utf8"}) as running:
+    with peers.orthanc(tmp_path_factory.mktemp("orthanc")) as running:
         yield running
 
 
