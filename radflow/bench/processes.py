@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from radflow.logs import set_up_logging
 from radflow.settings import LOOPBACK
 
 _WITHIN = 60.0
@@ -45,7 +46,7 @@ def beside(serve: Callable[..., None], *arguments: object) -> Iterator[int]:
 @contextmanager
 def apart() -> Iterator[Callable[..., Any]]:
     """Yields `do(work, *arguments)`: what `work` returns, done in one process beside this one."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    with multiprocessing.get_context("spawn").Pool(1, initializer=set_up_logging) as pool:
         yield lambda work, *arguments: pool.apply(work, arguments)
 
 
@@ -83,6 +84,9 @@ def free_port() -> int:
 
 
 def _serving(serve: Callable[..., None], parent: Connection, arguments: tuple[Any, ...]) -> None:
+    # Standard output is the bench's own.
+    set_up_logging()
+
     def wait() -> None:
         # Nothing is ever sent: the pipe ends when the bench is done with us, or is gone.
         parent.poll(None)
