@@ -12,6 +12,11 @@ from radflow.store.tables import OrderRow, StudyRow
 
 _PER_QUERY = 500
 """Values in one IN list."""
+_SEARCHED = (
+    "archive", "accession_number", "patient_id", "description", "modalities", "number_of_series",
+    "number_of_instances", "available",
+)  # fmt: skip
+"""What a search says of a study. Its start is not among it: the time zone is in the description alone."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +93,25 @@ def save(session: Session, order_key: str, study: Study, now: datetime) -> Study
 def see(session: Session, order_key: str, study: Study, now: datetime) -> StudyRow:
     """Note that an archive shows the study, and how much of it; what is new about it makes it incomplete.
 
-    The series that are known of it are kept until they are asked for anew.
+    What is known of it beside is kept until it is asked for anew.
     """
     row = find(session, order_key, study.study_instance_uid)
     if row is None:
         row = _new(order_key, study, now)
     elif differs(row, study):
         row.changed_at, row.complete_at = now, None
-    known = Study.model_validate(row.document)
     row.archive, row.misses = study.archive, 0
-    row.document = study.model_copy(update={"series": study.series or known.series}).model_dump(mode="json")
+    row.document = _over(Study.model_validate(row.document), study).model_dump(mode="json")
     _count(row, study)
     session.add(row)
     return row
+
+
+def _over(known: Study, seen: Study) -> Study:
+    """What was seen over what is known: a search asks for little of a study, a description for all of it."""
+    if seen.series or not known.series:
+        return seen
+    return known.model_copy(update={name: getattr(seen, name) for name in _SEARCHED})
 
 
 def differs(row: StudyRow, study: Study) -> bool:

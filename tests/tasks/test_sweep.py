@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from radflow.model import Identifier, Instance, Patient, Series, Study
+from radflow.model import Identifier, Instance, Patient, PersonName, Practitioner, Series, Study
 from radflow.order import Event
+from radflow.store import studies
 from radflow.store.engine import Store
 from tests.builders import an_order
 from tests.finding import Rounds, a_study, rounds
@@ -141,6 +142,26 @@ def test_more_series_after_completion_are_published(site: Rounds) -> None:
     assert site.state(KEY) == "reported"
     assert site.study(KEY).number_of_instances == 150
     assert [event for event, _ in site.log(KEY)] == ["study-found", "study-changed"]
+
+
+def test_looking_again_forgets_nothing_of_a_description(site: Rounds) -> None:
+    """A search asks for less than is known of a study that was described; what it asks for is as it says."""
+    site.place(an_order())
+    site.archives["pacs"].studies = [a_study()]
+    site.round()
+    (found,) = site.studies(KEY)
+    physician = Practitioner(name=PersonName(family="Fernández", given="Inés"))
+    described = found.model_copy(
+        update={
+            "referring_physician": physician,
+            "series": (Series(series_instance_uid="1.9", modality="CT"),),
+        }
+    )
+    with site.store.write() as session:
+        studies.save(session, KEY, described, site.now)
+    site.archives["pacs"].studies = [a_study(description="CT chest")]
+    site.round(61)
+    assert site.studies(KEY) == [described.model_copy(update={"description": "CT chest"})]
 
 
 def test_looking_again_is_cheap_and_ends(site: Rounds) -> None:
