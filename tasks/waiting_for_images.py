@@ -113,12 +113,15 @@ def _propose(look: Look, nobodys: Sequence[Study]) -> None:
     patient_ids = sorted({study.patient_id for study in nobodys} - {""})
     with look.store.read() as session:
         of_patients = candidates.orders_of_patients(session, look.site.name, patient_ids)
+    proposals: list[tuple[str, Study]] = []
     for study in nobodys:
         orders = list(candidates_of(study, of_patients, look.site.zone))
         if orders and not study.modalities:
             # A legacy archive tells Modality (0008,0060) of series only.
             study = look.client.describe(study.study_instance_uid) or study
             orders = list(candidates_of(study, of_patients, look.site.zone))
-        for order in orders:
-            with look.store.write() as session:
-                candidates.propose(session, order.key, study, look.now)
+        proposals += [(order.key, study) for order in orders]
+    if proposals:
+        with look.store.write() as session:
+            for order_key, study in proposals:
+                candidates.propose(session, order_key, study, look.now)

@@ -13,7 +13,7 @@ from radflow.model import CodedConcept, Identifier, Order, Patient, PersonName, 
 from radflow.order import Event, order_key
 from radflow.store import orders, worklist
 from radflow.store.engine import Store
-from radflow.store.tables import OrderEvent, OrderRow, WorklistItem
+from radflow.store.tables import OrderEvent, OrderRow, PatientIdentifier, PatientRow, WorklistItem
 
 A_DAY = 1_000
 """Orders that are scheduled for the same day."""
@@ -24,10 +24,16 @@ _FIRST = 1_000_000
 _AT_ONCE = 2_000
 """Orders in one transaction."""
 ZONE = ZoneInfo("UTC")
+_PATIENT: dict[type[SQLModel], str] = {
+    PatientRow: "id", PatientIdentifier: "patient_id", OrderRow: "patient_id"
+}  # fmt: skip
+"""Where a row says whose it is."""
 
 
 def wait(store: Store, site: str, count: int) -> None:
     """Have `count` orders wait in a store that has no others, as they are after their first leg: at rest.
+
+    Each is of a patient of its own.
 
     The first is made as every order is. The others are its rows with another number, day and key: made one
     by one, 100,000 of them would take longer than what is measured.
@@ -37,13 +43,7 @@ def wait(store: Store, site: str, count: int) -> None:
         if not there:
             _place(session, the_order(site, 0))
     with store.read() as session:
-        key = the_order(site, 0).key
-        events = select(OrderEvent).where(OrderEvent.order_key == key).order_by(col(OrderEvent.id))
-        templates = [
-            session.get_one(OrderRow, key),
-            *session.exec(events),
-            session.exec(select(WorklistItem).where(WorklistItem.order_key == key)).one(),
-        ]
+        templates = list(_rows_of(session, the_order(site, 0).key))
     for first in range(max(there, 1), count, _AT_ONCE):
         with store.write() as session:
             numbers = range(first, min(first + _AT_ONCE, count))
@@ -64,10 +64,14 @@ def the_order(site: str, number: int) -> Order:
         requested_at=_due(number),
         procedure=CodedConcept(code="CTCHEST", display="CT chest without contrast", system="L"),
         patient=Patient(
-            identifiers=(Identifier(value="100201", assigner="HOSPITAL"),),
+            identifiers=(Identifier(value=f"PID{digits}", assigner="HOSPITAL"),),
             name=PersonName(family="Quendel", given="Ada"),
         ),
-        steps=(ScheduledProcedureStep(step_id=f"S{digits}", modality="CT", start=_due(number)),),
+        steps=(
+            ScheduledProcedureStep(
+                step_id=f"S{digits}", modality="CT", start=_due(number), station_aet=("CT1",)
+            ),
+        ),
     )
 
 
@@ -82,13 +86,28 @@ def _place(session: Session, order: Order) -> None:
     row.wake_at = row.overdue_at = None
 
 
+def _rows_of(session: Session, key: str) -> Iterator[SQLModel]:
+    """The order's rows, its patient's first: of each kind in the order in which they were made."""
+    order = session.get_one(OrderRow, key)
+    yield session.get_one(PatientRow, order.patient_id)
+    yield from session.exec(select(PatientIdentifier).where(PatientIdentifier.patient_id == order.patient_id))
+    yield order
+    yield from session.exec(
+        select(OrderEvent).where(OrderEvent.order_key == key).order_by(col(OrderEvent.id))
+    )
+    yield session.exec(select(WorklistItem).where(WorklistItem.order_key == key)).one()
+
+
 def _copies(template: SQLModel, site: str, numbers: Sequence[int]) -> Iterator[dict[str, Any]]:
     """The columns of the first order's row, as they are for the orders of these numbers."""
-    columns = template.model_dump(exclude={"id"})
+    numbered = _PATIENT.get(type(template))
+    columns = template.model_dump(exclude={"id"} - {numbered})
     first = _facts(site, 0)
     for number in numbers:
         pairs = list(zip(first, _facts(site, number), strict=True))
-        yield {name: _copied(value, pairs, _due(number) - FIRST_DAY) for name, value in columns.items()}
+        later = _due(number) - FIRST_DAY
+        copied = {name: _copied(value, pairs, later) for name, value in columns.items()}
+        yield copied | ({numbered: columns[numbered] + number} if numbered else {})
 
 
 def _facts(site: str, number: int) -> Sequence[str]:

@@ -126,8 +126,12 @@ def _peers(store: Store, size: int, place: Place) -> Iterator[tuple[str, tuple[f
     else:
         place.say("wlmscpfs is left out: apt install dcmtk")
     if find_orthanc() and _PLUGIN.exists():
-        options = {"Plugins": [str(_PLUGIN)], "Worklists": {"Enable": True, "Database": str(entries)}}
-        with running_orthanc(place.folder / "orthanc", {**options, "DicomCheckCalledAet": False}) as orthanc:
+        options = {
+            "Plugins": [str(_PLUGIN)],
+            "Worklists": {"Enable": True, "Database": str(entries)},
+            "DicomAlwaysAllowFindWorklist": True,
+        }
+        with running_orthanc(place.folder / "orthanc", options) as orthanc:
             place.say(f"Orthanc's worklist with {size}")
             yield "Orthanc", _asked(orthanc.ae_title, orthanc.dicom_port, size, place)
     else:

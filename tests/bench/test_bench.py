@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,12 +15,12 @@ from typer.testing import CliRunner
 
 from mappings.dicom.items import stored
 from mappings.dicom.worklist import worklist_items
-from radflow.bench import seeding
+from radflow.bench import seeding, worklist
 from radflow.bench.registry import Goal, Result, all_benches, at_least, at_most, growth, times_the_peer
 from radflow.cli import app
 from radflow.simulators.orthanc import find_orthanc
 from radflow.store.engine import Store
-from radflow.store.tables import OrderRow, WorklistItem
+from radflow.store.tables import OrderRow, PatientIdentifier, PatientRow, WorklistItem
 from tests.conftest import on_sqlite_alone
 
 KEYS = {"case", "unit", "ours", "peer", "peer_name", "ratio", "goal", "met"}
@@ -62,6 +63,16 @@ def test_mllp_loses_nothing_and_has_its_peers_beside_it() -> None:
     assert {one["peer_name"] for one in results} >= {"hl7.mllp, no store", "hl7apy, no store"}
 
 
+@pytest.mark.skipif(shutil.which("wlmscpfs") is None, reason="dcmtk is not installed (apt install dcmtk)")
+@pytest.mark.skipif(find_orthanc() is None, reason="Orthanc is not installed (apt install orthanc)")
+def test_both_peers_have_the_same_worklist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of theirs that is not as long as ours would fail the bench."""
+    monkeypatch.setattr(worklist, "PEERS_AT", 5)
+    results = _run("worklist", "--seconds", "0.1", "--json", "--size", "5")["results"]
+    for case in ("one hit of 5", "day list: 5 of 5"):
+        assert {one["peer_name"] for one in results if one["case"] == case} == {"wlmscpfs", "Orthanc"}
+
+
 @pytest.mark.skipif(find_orthanc() is None, reason="Orthanc is not installed (apt install orthanc)")
 def test_a_sweep_finds_what_was_stored() -> None:
     results = _run("sweep", "--json", "--size", "6")["results"]
@@ -90,6 +101,10 @@ def test_what_waits_is_as_if_each_order_had_been_made(store: Store) -> None:
         row = session.get_one(OrderRow, order.key)
         item = session.exec(select(WorklistItem).where(WorklistItem.order_key == order.key)).one()
         assert len(session.exec(select(OrderRow.key)).all()) == number + 1
+        patient = session.get_one(PatientRow, row.patient_id)
+        named = select(PatientIdentifier.value).where(PatientIdentifier.patient_id == row.patient_id)
+        assert session.exec(named).all() == [one.value for one in order.patient.identifiers]
+    assert patient.document == order.patient.model_dump(mode="json")
     assert row.document == order.model_dump(mode="json")
     assert (row.accession_number, row.study_instance_uid) == (
         order.accession_number,
