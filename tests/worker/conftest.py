@@ -84,9 +84,12 @@ class Prefect:
         stop(self._server)
 
     def requests(self) -> list[str]:
-        """Every request that was answered, as `POST /flow_runs/ID/set_state`, from the access log."""
+        """Every request, as `POST /flow_runs/ID/set_state`, from the access log.
+
+        Not those that SQLite was too busy for: they are asked again.
+        """
         found = REQUEST.findall(self.log.read_text())
-        return [f"{method} {UUIDS.sub('ID', path)}" for method, path, _ in found]
+        return [f"{method} {UUIDS.sub('ID', path)}" for method, path, status in found if status != "503"]
 
     @property
     def client(self) -> SyncPrefectClient:
