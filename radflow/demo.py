@@ -1,7 +1,6 @@
 """`radflow demo`: all of radflow with a simulated hospital around it, from order to published result."""
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +20,9 @@ from radflow.connectors.mllp import FakeReceiver, MllpClient
 from radflow.order import Event, State
 from radflow.settings import LOOPBACK, settings
 from radflow.simulators import ehr, ris
-from radflow.simulators.archive import SimulatedArchive
+from radflow.simulators.any_archive import AnArchive, any_archive
 from radflow.simulators.modality import acquire, ask_worklist
-from radflow.simulators.orthanc import find_orthanc, running_orthanc
+from radflow.simulators.ports import free_port
 from radflow.simulators.site_file import write_site
 from radflow.store import orders
 from radflow.store.engine import store
@@ -42,8 +41,7 @@ GIVES_UP_AFTER = 300
 class Hospital:
     """The other side of every wire."""
 
-    archive: dict[str, Any]
-    archive_is: str
+    archive: AnArchive
     ports: dict[str, int]
     results: FakeReceiver
     stop: threading.Event = field(default_factory=threading.Event)
@@ -55,7 +53,7 @@ class Hospital:
         while not self.stop.wait(1.0):
             for step in ask_worklist(LOOPBACK, self.ports["worklist"], "RADFLOW"):
                 if step.AccessionNumber not in imaged:
-                    acquire(step, self.archive["host"], self.archive["port"], self.archive["ae_title"])
+                    acquire(step, LOOPBACK, self.archive.port, self.archive.ae_title)
                     imaged.add(step.AccessionNumber)
                     to_read.append((time.monotonic() + READING_TIME.total_seconds(), step))
             due = [step for at, step in to_read if at <= time.monotonic()]
@@ -91,7 +89,7 @@ def run_demo(count: int, *, keep_running: bool, console: Console, prefect_port: 
     with ExitStack() as stack:
         hospital = stack.enter_context(_hospital())
         console.print(_what_is_real(hospital), highlight=False)
-        site = Site(prefect_port or _free_port(), SWEEP_SECONDS)
+        site = Site(prefect_port or free_port(), SWEEP_SECONDS)
         stack.callback(site.stop)
         site.start(console.print)
         for what, where in site.addresses().items():
@@ -112,31 +110,20 @@ def run_demo(count: int, *, keep_running: bool, console: Console, prefect_port: 
 
 @contextmanager
 def _hospital() -> Iterator[Hospital]:
-    ports = {name: _free_port() for name in ("mllp", "worklist")}
+    ports = {name: free_port() for name in ("mllp", "worklist")}
     folder = settings().home.resolve()
     with ExitStack() as stack:
-        if find_orthanc():
-            orthanc = stack.enter_context(running_orthanc(folder / "orthanc"))
-            archive: dict[str, Any] = {
-                "host": LOOPBACK,
-                "port": orthanc.dicom_port,
-                "ae_title": orthanc.ae_title,
-            }
-            archive_is = "Orthanc"
-        else:
-            simulated = stack.enter_context(SimulatedArchive(folder / "archive"))
-            archive = {"host": LOOPBACK, "port": simulated.port, "ae_title": simulated.ae_title}
-            archive_is = "simulated"
+        archive = stack.enter_context(any_archive(folder / "archive"))
         results = stack.enter_context(FakeReceiver())
         write_site(
             settings().sites_dir / f"{SITE}.toml",
-            archive_port=archive["port"],
-            archive_ae_title=archive["ae_title"],
+            archive_port=archive.port,
+            archive_ae_title=archive.ae_title,
             ehr_port=results.port,
             mllp_port=ports["mllp"],
             worklist_port=ports["worklist"],
         )
-        yield Hospital(archive, archive_is, ports, results)
+        yield Hospital(archive, ports, results)
 
 
 def _watch(count: int, site: Site, console: Console) -> bool:
@@ -185,14 +172,10 @@ def _orders() -> list[dict[str, Any]]:
 
 
 def _what_is_real(hospital: Hospital) -> str:
-    archive = (
-        "Orthanc"
-        if hospital.archive_is == "Orthanc"
-        else "a small archive of radflow's own (no Orthanc found)"
-    )
+    missing = "" if hospital.archive.is_orthanc else " (no Orthanc found)"
     return (
         "Real: HL7 over MLLP, DICOM worklist and storage, C-FIND, Prefect's server and worker, the store,\n"
-        f"      FHIR R4 resources, parquet. The archive is {archive}.\n"
+        f"      FHIR R4 resources, parquet. The archive is {hospital.archive.what_it_is}{missing}.\n"
         "Simulated: the EHR, the modality and the RIS on the other side; the patients do not exist."
     )
 
@@ -205,9 +188,3 @@ def _say_where(console: Console, site: Site, hospital: Hospital, *, ok: bool) ->
     say(f"  FHIR resources             {home / 'fhir'}")
     say(f"  warehouse                  {home / 'warehouse'}")
     say(f"  store                      {settings().store_url}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

@@ -14,6 +14,7 @@ from pydicom import Dataset, dcmread
 
 from radflow.settings import LOOPBACK
 from radflow.simulators.orthanc import Orthanc, find_orthanc, running_orthanc
+from radflow.simulators.ports import free_port
 
 SAMPLES = Path(__file__).parent.parent.parent / "shared" / "samples"
 """Other people's messages and answers; they live beside the project."""
@@ -114,13 +115,6 @@ def exit_status(*command: object) -> int:
     """Run a peer's program to its end, however it ends."""
     arguments: Sequence[str] = [str(part) for part in command]
     return subprocess.run(arguments, capture_output=True, timeout=60, check=False).returncode
-
-
-def free_port() -> int:
-    """A port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

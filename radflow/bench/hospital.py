@@ -14,12 +14,12 @@ from sqlalchemy.engine import make_url
 from sqlmodel import col, func, select
 
 from radflow.bench import stores
-from radflow.bench.processes import free_port
 from radflow.bench.registry import Place
 from radflow.connectors.mllp import FakeReceiver, MllpClient
 from radflow.settings import LOOPBACK, settings
 from radflow.simulators import ehr
 from radflow.simulators.archive import SimulatedArchive
+from radflow.simulators.ports import free_port
 from radflow.simulators.site_file import write_site
 from radflow.store.engine import Store, store
 from radflow.store.tables import OrderRow

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from radflow.bench import seeding
 from radflow.bench.homes import SITE, home
-from radflow.bench.processes import free_port
 from radflow.bench.registry import Place, Result, at_most, bench, growth
+from radflow.simulators.ports import free_port
 from radflow.up import Site
 
 _LEAST = 10.0

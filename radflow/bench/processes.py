@@ -76,13 +76,6 @@ def program(
             process.wait()
 
 
-def free_port() -> int:
-    """A port of the loopback address on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
 def _serving(serve: Callable[..., None], parent: Connection, arguments: tuple[Any, ...]) -> None:
     # Standard output is the bench's own.
     set_up_logging()

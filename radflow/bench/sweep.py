@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from pydicom import Dataset
 
@@ -15,9 +13,8 @@ from radflow.bench.homes import SITE, home
 from radflow.bench.registry import Place, Result, at_most, bench, growth
 from radflow.clock import kept_by
 from radflow.settings import LOOPBACK
-from radflow.simulators.archive import SimulatedArchive
+from radflow.simulators.any_archive import AnArchive, any_archive
 from radflow.simulators.modality import make_study, store_study
-from radflow.simulators.orthanc import find_orthanc, running_orthanc
 from tasks.sweep import search_archive
 
 STUDIES = 1_000
@@ -31,11 +28,13 @@ AN_HOUR = timedelta(hours=1)
 def sweep(sizes: Sequence[int], place: Place) -> Iterator[Result]:
     """Seconds of a sweep of one archive: one that finds some of the studies, and one without news."""
     first, quiet, cpu = {}, {}, {}
-    with _archive(place) as (host, port, ae_title):
-        place.say(f"storing studies in {ae_title}")
-        _fill(host, port, ae_title, min(sizes))
+    with any_archive(place.folder / "archive") as archive:
+        if not archive.is_orthanc:
+            place.say("Orthanc is left out, a simulated archive takes its place: apt install orthanc")
+        place.say(f"storing studies in {archive.ae_title}")
+        _fill(archive, min(sizes))
         for size in sizes:
-            with home(place.folder / str(size), _site_file(host, port, ae_title)) as store:
+            with home(place.folder / str(size), _site_file(archive)) as store:
                 place.say(f"sweep of {size}")
                 seeding.wait(store, SITE, size)
                 now = seeding.FIRST_DAY + timedelta(days=(size - 1) // seeding.A_DAY) + AN_HOUR
@@ -43,8 +42,12 @@ def sweep(sizes: Sequence[int], place: Place) -> Iterator[Result]:
                 news, quiet[size], cpu[size] = _timed(now + AN_HOUR / 2)
             if news:
                 raise RuntimeError(f"a sweep without news has found {news} orders")
-            yield Result(f"{found} of {size} found, {ae_title}", "seconds", first[size], goal=at_most(10))
-            yield Result(f"none of {size} found, {ae_title}", "seconds", quiet[size], goal=at_most(10))
+            yield Result(
+                f"{found} of {size} found, {archive.ae_title}", "seconds", first[size], goal=at_most(10)
+            )
+            yield Result(
+                f"none of {size} found, {archive.ae_title}", "seconds", quiet[size], goal=at_most(10)
+            )
             yield Result(f"none of {size} found: our CPU", "seconds", cpu[size])
     if len(sizes) > 1:
         yield growth("none found", quiet)
@@ -58,9 +61,9 @@ def _timed(now: datetime) -> tuple[int, float, float]:
     return len(found), time.perf_counter() - begun, time.process_time() - busy
 
 
-def _fill(host: str, port: int, ae_title: str, orders: int) -> None:
+def _fill(archive: AnArchive, orders: int) -> None:
     """Some studies of the first orders, the others of none; one image of each."""
-    store_study(list(_images(orders)), host, port, ae_title)
+    store_study(list(_images(orders)), LOOPBACK, archive.port, archive.ae_title)
 
 
 def _images(orders: int) -> Iterator[Dataset]:
@@ -71,19 +74,7 @@ def _images(orders: int) -> Iterator[Dataset]:
         yield make_study(item, seeding.FIRST_DAY)[0]
 
 
-def _site_file(host: str, port: int, ae_title: str) -> str:
-    archive = f'kind = "dimse"\nname = "pacs"\nhost = "{host}"\nport = {port}\nae_title = "{ae_title}"\n'
+def _site_file(archive: AnArchive) -> str:
+    address = f'host = "{LOOPBACK}"\nport = {archive.port}\nae_title = "{archive.ae_title}"\n'
     # Old studies are found by their numbers, whatever their day.
-    return f"[[archives]]\n{archive}[finding]\nlook_back_days = 1000\n"
-
-
-@contextmanager
-def _archive(place: Place) -> Iterator[tuple[str, int, str]]:
-    """Host, port and AE title of Orthanc, or else of a simulated archive."""
-    if find_orthanc():
-        with running_orthanc(place.folder / "orthanc") as orthanc:
-            yield LOOPBACK, orthanc.dicom_port, orthanc.ae_title
-    else:
-        place.say("Orthanc is left out, a simulated archive takes its place: apt install orthanc")
-        with SimulatedArchive(Path(place.folder / "archive")) as archive:
-            yield LOOPBACK, archive.port, archive.ae_title
+    return f'[[archives]]\nkind = "dimse"\nname = "pacs"\n{address}[finding]\nlook_back_days = 1000\n'

@@ -14,13 +14,14 @@ from sqlmodel import col, select
 from mappings.dicom.items import loaded
 from mappings.dicom.wl_files import wl_file
 from radflow.bench import seeding, stores
-from radflow.bench.processes import Wait, beside, free_port, program
+from radflow.bench.processes import Wait, beside, program
 from radflow.bench.registry import Goal, Place, Result, bench, growth, times_the_peer
 from radflow.connectors.worklists.wl_files import LOCK_FILE
 from radflow.services.worklist import start
 from radflow.settings import LOOPBACK, Site, Worklist
 from radflow.simulators.modality import connected, worklist_query
 from radflow.simulators.orthanc import find_orthanc, running_orthanc
+from radflow.simulators.ports import free_port
 from radflow.store.engine import Store
 from radflow.store.tables import WorklistItem
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from radflow.settings import LOOPBACK
+from radflow.simulators.ports import free_port
 
 AE_TITLE = "ORTHANC"
 _STARTS_WITHIN = 30
@@ -81,7 +81,7 @@ def start_orthanc(
     if program is None:
         raise OrthancError("Orthanc is not installed (apt install orthanc orthanc-dicomweb)")
     folder.mkdir(parents=True, exist_ok=True)
-    dicom_port, http_port = dicom_port or _free_port(), http_port or _free_port()
+    dicom_port, http_port = dicom_port or free_port(), http_port or free_port()
     plugin = find_dicomweb_plugin()
     configuration = {
         "Name": "radflow",
@@ -133,9 +133,3 @@ def _wait_for(orthanc: Orthanc, log_file: Path) -> None:
             return
     orthanc.stop()
     raise OrthancError(f"Orthanc does not start: see {log_file}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

@@ -17,7 +17,7 @@ from radflow.connectors.dicom import send_at_once
 from radflow.settings import LOOPBACK
 from radflow.simulators.modality import connected
 from radflow.simulators.orthanc import Orthanc
-from tests.peers import free_port
+from radflow.simulators.ports import free_port
 
 _UNABLE_TO_PROCESS = 0xC001
 """PS3.4 table C.4-1."""

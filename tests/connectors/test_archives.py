@@ -31,6 +31,7 @@ from radflow.model import Study
 from radflow.settings import LOOPBACK, DicomWebArchive, DimseArchive
 from radflow.simulators.archive import SimulatedArchive
 from radflow.simulators.modality import make_study, store_study
+from radflow.simulators.ports import free_port
 from tests import peers
 from tests.builders import an_order
 
@@ -310,7 +311,7 @@ def test_a_thousand_uids_fit_into_one_query(
 
 def test_an_archive_that_is_down_is_unavailable() -> None:
     """Nobody listens there."""
-    peer = Peer(peers.free_port(), "PACS", f"http://{LOOPBACK}:{peers.free_port()}/dicom-web")
+    peer = Peer(free_port(), "PACS", f"http://{LOOPBACK}:{free_port()}/dicom-web")
     for client in (peer.by_dimse("uid-list"), peer.by_dicomweb("date-range")):
         with pytest.raises(ArchiveUnavailable, match="archive pacs"):
             client.find_studies(wanted("P1"), TODAY)

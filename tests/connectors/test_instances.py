@@ -20,6 +20,7 @@ from radflow.connectors.archive import ArchiveClient, ArchiveUnavailable, FakeAr
 from radflow.connectors.instances import NotRetrievable
 from radflow.connectors.multipart import NotMultipart, first_part
 from radflow.settings import LOOPBACK, DicomWebArchive, DimseArchive
+from radflow.simulators.ports import free_port
 from tests import peers
 from tests.builders_sr import an_image, document, key_object, measurement_report, said, text_report
 
@@ -139,7 +140,7 @@ def test_pixels_cannot_come_by_c_get(orthanc: tuple[int, str], dcmqrscp: int) ->
 
 def test_an_archive_that_is_down_is_unavailable() -> None:
     """Nobody listens there: it is asked again later."""
-    port = peers.free_port()
+    port = free_port()
     for client in (by_dimse(port, "PACS"), by_dicomweb(f"http://{LOOPBACK}:{port}")):
         with pytest.raises(ArchiveUnavailable, match="archive pacs"):
             client.fetch("1", "2", "3")

@@ -15,6 +15,7 @@ from radflow.commands.probe import run_probe
 from radflow.connectors.probe import Report, probe
 from radflow.settings import LOOPBACK, DicomWebArchive, DimseArchive, settings
 from radflow.simulators.modality import make_study, store_study
+from radflow.simulators.ports import free_port
 from tests import peers
 from tests.builders import an_order
 
@@ -94,7 +95,7 @@ def test_an_empty_archive_leaves_questions_open(tmp_path: Path) -> None:
 
 def test_an_archive_that_is_not_there() -> None:
     """By either protocol: said, and no lines to write."""
-    port = peers.free_port()
+    port = free_port()
     nowhere = DicomWebArchive(kind="dicomweb", name="vna", url=f"http://{LOOPBACK}:{port}/dicom-web")
     for archive in (dimse(port, "PACS"), nowhere):
         report = probe(archive, UTC, TODAY)
@@ -107,7 +108,7 @@ def test_the_command(
 ) -> None:
     """`radflow probe ARCHIVE --json`: checks, settings and the lines to write; whether it answers."""
     site = '[[archives]]\nkind = "dimse"\nname = "{}"\nhost = "127.0.0.1"\nport = {}\nae_title = "ORTHANC"\n'
-    lines = site.format("pacs", orthanc.dicom_port) + site.format("gone", peers.free_port())
+    lines = site.format("pacs", orthanc.dicom_port) + site.format("gone", free_port())
     (tmp_path / "main.toml").write_text(lines)
     monkeypatch.setenv("RADFLOW_SITES_DIR", str(tmp_path))
     settings.cache_clear()

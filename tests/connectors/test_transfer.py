@@ -22,7 +22,8 @@ from radflow.connectors.transfer.stow import StowTarget
 from radflow.connectors.transfer.syntaxes import MOST, sending, taking
 from radflow.connectors.transfer.wado import WadoSource
 from radflow.settings import LOOPBACK, DicomWebArchive, DimseArchive
-from tests import images, peers
+from radflow.simulators.ports import free_port
+from tests import images
 from tests.connectors.auth_servers import Asked, Server, serving
 
 FIRST, SECOND, THIRD = (images.instance_uid(1, number) for number in range(3))
@@ -105,7 +106,7 @@ def test_c_store_of_what_the_archive_does_not_take(fetched: list[Fetched]) -> No
 
 def test_an_archive_that_is_away(fetched: list[Fetched], tmp_path: Path) -> None:
     """Is tried again, whichever way."""
-    port = peers.free_port()
+    port = free_port()
     down = DicomWebArchive(kind="dicomweb", name="cloud", url=f"http://{LOOPBACK}:{port}")
     wanted = [Listed("1", "2", FIRST)]
     for attempt in (

@@ -24,11 +24,11 @@ from radflow.settings import LOOPBACK, settings
 from radflow.simulators import ehr, ris
 from radflow.simulators.archive import SimulatedArchive
 from radflow.simulators.modality import acquire, ask_worklist
+from radflow.simulators.ports import free_port
 from radflow.simulators.site_file import write_site
 from radflow.store.engine import Store, store
 from radflow.store.tables import OrderRow
 from radflow.up import Service, Site
-from tests.peers import free_port
 
 PATIENCE = 240
 """Seconds that anything asynchronous may take on a slow machine; nothing waits for so long when it works."""

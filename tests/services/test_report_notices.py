@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from radflow.cli import app
 from radflow.services.report_notices import ReportNotices
 from radflow.settings import LOOPBACK, ConfigError, Site, read_site, settings
+from radflow.simulators.ports import free_port
 from radflow.store.engine import Store
 from radflow.store.tables import Message
 from tests.conftest import on_sqlite_alone
-from tests.peers import free_port
 from tests.peers_fhir import FhirServer, fhir_server
 from tests.report_servers import a_report_resource, write
 from tests.services.test_webhook import eventually, serving

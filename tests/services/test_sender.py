@@ -17,13 +17,13 @@ from radflow.services import sender
 from radflow.services.sender import Drained, Outlet, Sender, back_off, drain
 from radflow.settings import LOOPBACK, MllpReceiver
 from radflow.settings import settings as of_process
+from radflow.simulators.ports import free_port
 from radflow.stopping import Stop
 from radflow.store import destinations, outbox
 from radflow.store.engine import Store
 from radflow.store.outbox import QueueState
 from radflow.store.tables import DestinationState
 from tests.outbox_builders import get, put
-from tests.peers import free_port
 
 
 @dataclass

@@ -19,6 +19,7 @@ from radflow.services.webhook import serve
 from radflow.settings import LOOPBACK, ConfigError, Site, read_site
 from radflow.settings.finding import Webhook
 from radflow.simulators.modality import make_study, store_study
+from radflow.simulators.ports import free_port
 from radflow.store import orders
 from radflow.store.engine import Store
 from radflow.store.tables import ArchiveState, OrderRow
@@ -217,8 +218,8 @@ def test_orthanc_tells_us(store: Store, now: datetime, tmp_path: Path) -> None:
     order = an_order()
     with store.write() as session:
         orders.place(session, order, source="test", occurred_at=now, now=now)
-    dicom = peers.free_port()
-    webhook = peers.free_port()
+    dicom = free_port()
+    webhook = free_port()
     (tmp_path / "token").write_text(TOKEN)
     file = tmp_path / "main.toml"
     file.write_text(

@@ -15,6 +15,7 @@ from radflow.connectors.fhir.ndjson import NdjsonFiles
 from radflow.model import Order
 from radflow.order import Event
 from radflow.settings import settings
+from radflow.simulators.ports import free_port
 from radflow.store import orders, publications, reports, studies
 from radflow.store.engine import Store
 from radflow.store.tables import StudyRow
@@ -22,7 +23,6 @@ from tasks import around as around_of
 from tasks import fhir, fhir_wanted
 from tasks import result as result_of
 from tests.builders_result import a_full_order, a_report, a_study
-from tests.peers import free_port
 from tests.peers_fhir import FhirServer, fhir_server
 
 DOWN = '[[fhir]]\nkind = "http"\nname = "down"\nurl = "http://127.0.0.1:{port}"\n'

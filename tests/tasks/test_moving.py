@@ -17,6 +17,7 @@ from radflow.clock import utc_now
 from radflow.connectors.transfer.search import search_studies
 from radflow.settings import LOOPBACK, DicomWebArchive, DimseArchive, Site
 from radflow.settings.routing import MoveReceiver, Routing
+from radflow.simulators.ports import free_port
 from radflow.store import transfers
 from radflow.store.engine import Store
 from radflow.store.tables import TransferRow
@@ -74,7 +75,7 @@ class Archives:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archives]:
-    folder, receiver_port = tmp_path_factory.mktemp("archives"), peers.free_port()
+    folder, receiver_port = tmp_path_factory.mktemp("archives"), free_port()
     with peers.orthanc(folder / "orthanc") as orthanc:
         knows = {"RADFLOW": receiver_port, "ORTHANC": orthanc.dicom_port}
         with peers.dcmqrscp(folder / "legacy", knows) as legacy:
@@ -214,7 +215,7 @@ def test_a_mover_that_is_killed(archives: Archives, store: Store, tmp_path: Path
 def test_an_archive_that_is_away(archives: Archives, store: Store, tmp_path: Path, now: datetime) -> None:
     """It is tried a few times, not once a study; later everything is moved."""
     away = archives.site()
-    gone = DicomWebArchive(kind="dicomweb", name="cloud", url=f"http://{LOOPBACK}:{peers.free_port()}/x")
+    gone = DicomWebArchive(kind="dicomweb", name="cloud", url=f"http://{LOOPBACK}:{free_port()}/x")
     away = away.model_copy(update={"archives": (*away.archives[:-1], gone)})
     ask(store, range(10), "legacy", "cloud", now)
     mover(away, store, tmp_path, now).run()

@@ -1,11 +1,10 @@
 """`radflow simulate day`: a hospital's day from the first order to the last report, then replayed twice."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,12 +12,11 @@ from sqlmodel import Session, select
 
 from radflow.connectors.mllp import FakeReceiver, MllpClient
 from radflow.settings import LOOPBACK, settings
-from radflow.simulators.archive import SimulatedArchive
+from radflow.simulators.any_archive import any_archive
 from radflow.simulators.day.outcome import Snapshot, changed, judge, snapshot
 from radflow.simulators.day.plan import Twist, plan
 from radflow.simulators.day.play import Day, Wires
 from radflow.simulators.engine import Engine, running_engine
-from radflow.simulators.orthanc import find_orthanc, running_orthanc
 from radflow.simulators.services import running_services
 from radflow.simulators.site_file import write_site
 from radflow.store import candidates, replays
@@ -34,13 +32,6 @@ Tell = Callable[[str, int, int], None]
 """What is being done, how much of it is done, of how much."""
 
 
-@dataclass(frozen=True)
-class _Archive:
-    port: int
-    ae_title: str
-    name: str
-
-
 def simulate_day(count: int, seed: int, tell: Tell) -> dict[str, Any]:
     """Play a day of `count` orders and judge it.
 
@@ -52,7 +43,7 @@ def simulate_day(count: int, seed: int, tell: Tell) -> dict[str, Any]:
     """
     exams, began = plan(count, _MORNING, seed), time.monotonic()
     with ExitStack() as stack:
-        archive = stack.enter_context(_archive(settings().home / "archive"))
+        archive = stack.enter_context(any_archive(settings().home / "archive"))
         ehr = stack.enter_context(FakeReceiver())
         write_site(
             settings().sites_dir / f"{SITE}.toml",
@@ -82,7 +73,7 @@ def simulate_day(count: int, seed: int, tell: Tell) -> dict[str, Any]:
         "twists": {twist.value: sum(twist in one.twists for one in exams) for twist in Twist},
         "messages": len(day.sent),
         "legs": engine.legs.done,
-        "archive": archive.name,
+        "archive": archive.what_it_is,
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -142,13 +133,3 @@ def _number_of(session: Session, order_key: str) -> str:
 
 def _control_ids(ehr: FakeReceiver) -> list[str]:
     return [message.split(b"|", 10)[9].decode() for message in ehr.messages]
-
-
-@contextmanager
-def _archive(folder: Path) -> Iterator[_Archive]:
-    if find_orthanc():
-        with running_orthanc(folder) as orthanc:
-            yield _Archive(orthanc.dicom_port, orthanc.ae_title, "Orthanc")
-    else:
-        with SimulatedArchive(folder) as simulated:
-            yield _Archive(simulated.port, simulated.ae_title, "a small archive of radflow's own")
