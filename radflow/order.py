@@ -320,6 +320,13 @@ TRANSITIONS |= {
     (state, event): TRANSITIONS.get((state, event), state) for state in State for event in ACQUISITION_EVENTS
 }
 
+
+def images_event(state: State) -> Event:
+    """What complete images are to an order in this state: awaited, also where it was given up, or others."""
+    awaited = (state, Event.STUDY_FOUND) in TRANSITIONS
+    return Event.STUDY_FOUND if awaited else Event.STUDY_CHANGED
+
+
 FINISHED = frozenset({State.PUBLISHED, State.CANCELLED, State.CLOSED})
 """Nothing more is due; an order here never wakes unless new facts reopen it."""
 

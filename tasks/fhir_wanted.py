@@ -27,11 +27,8 @@ class Wanted:
     withdrawn: Sequence[Entry]
     rows: Sequence[PublicationRow]
     """What the destination has of the order so far."""
-
-    @property
-    def digests(self) -> dict[str, str]:
-        """By the entries' names."""
-        return {entry.name: entry.digest for entry in entries_of(self.bundle)}
+    digests: dict[str, str]
+    """Of the transaction's entries, by their names."""
 
 
 def standing(result: Result) -> Result:
@@ -54,9 +51,10 @@ def wanted_by(destination: FhirDestination, result: Result, around: Around) -> W
     if destination.fhir_version == "R5":
         bundle = as_r5(bundle)
     check(bundle, destination.fhir_version)
-    names = {entry.name for entry in entries_of(bundle)}
+    digests = {entry.name: entry.digest for entry in entries_of(bundle)}
     survivor = name_of(patient(order.patient, base))
-    return Wanted(bundle, [*_withdrawn(result, rows, names), *_replaced(rows, retired, survivor)], rows)
+    withdrawn = [*_withdrawn(result, rows, digests), *_replaced(rows, retired, survivor)]
+    return Wanted(bundle, withdrawn, rows, digests)
 
 
 def _withdrawn(result: Result, rows: Sequence[PublicationRow], names: Collection[str]) -> list[Entry]:

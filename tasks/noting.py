@@ -8,7 +8,7 @@ from typing import Any
 from sqlmodel import Session
 
 from radflow.model import Study
-from radflow.order import TRANSITIONS, Event, NotAllowed, State
+from radflow.order import Event, NotAllowed, State, images_event
 from radflow.settings.finding import Finding
 from radflow.store import candidates, orders, studies
 from radflow.store.engine import Store
@@ -80,18 +80,16 @@ class Notes:
             return self._say(session, order, Event.STUDY_CHANGED, row, {"available": False}) if news else None
 
     def _see(self, session: Session, order: OrderRow, study: Study) -> Event | None:
-        # A closed order is opened again by its images.
-        waits = (State(order.state), Event.STUDY_FOUND) in TRANSITIONS
+        event = images_event(State(order.state))
         row = studies.see(session, order.key, study, self.now)
         news = row.complete_at is None and self._is_complete(session, order.key, row)
         if news:
             studies.complete(row, self.now)
-        if news or not waits:
+        if news or event is Event.STUDY_CHANGED:
             self._look_again(row)
         session.add(row)
         if not news:
             return None
-        event = Event.STUDY_FOUND if waits else Event.STUDY_CHANGED
         return self._say(session, order, event, row, _counts(row))
 
     def _is_complete(self, session: Session, order_key: str, row: StudyRow) -> bool:

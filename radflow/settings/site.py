@@ -1,6 +1,7 @@
 """One site, as `deployments/sites/<name>.toml` describes it."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
@@ -19,6 +20,10 @@ from radflow.settings.routing import ImageRoute, Prefetch, Routing
 from radflow.settings.rules import CodeTable, Enrichment, Filter, PatientIdentifiers, Route, SiteTask
 from radflow.settings.services import HttpListener, Listener, Worklist
 from radflow.settings.warehouse import TurnaroundLimit, Warehouse, limit_seconds
+
+_Named = TypeVar(
+    "_Named", DimseArchive | DicomWebArchive, FhirPoll | FhirSubscription, MllpReceiver | HttpReceiver
+)
 
 
 class Site(Section):
@@ -126,12 +131,7 @@ class Site(Section):
         Raises:
             ConfigError: the site has none.
         """
-        for archive in self.archives:
-            if archive.name == name:
-                return archive
-        raise ConfigError(
-            f"Site {self.name!r} has no archive {name!r}; it has {[a.name for a in self.archives]}."
-        )
+        return self._named("archive", self.archives, name)
 
     def report_source(self, name: str) -> FhirPoll | FhirSubscription:
         """The source of reports of this name.
@@ -139,13 +139,7 @@ class Site(Section):
         Raises:
             ConfigError: the site has none.
         """
-        for source in self.report_sources:
-            if source.name == name:
-                return source
-        raise ConfigError(
-            f"Site {self.name!r} has no report source {name!r}; "
-            f"it has {[source.name for source in self.report_sources]}."
-        )
+        return self._named("report source", self.report_sources, name)
 
     def destination(self, name: str) -> MllpReceiver | HttpReceiver:
         """The destination of this name.
@@ -153,10 +147,11 @@ class Site(Section):
         Raises:
             ConfigError: the site has none.
         """
-        for destination in self.destinations:
-            if destination.name == name:
-                return destination
-        raise ConfigError(
-            f"Site {self.name!r} has no destination {name!r}; "
-            f"it has {[destination.name for destination in self.destinations]}."
-        )
+        return self._named("destination", self.destinations, name)
+
+    def _named(self, what: str, its: Sequence[_Named], name: str) -> _Named:
+        for one in its:
+            if one.name == name:
+                return one
+        has = [one.name for one in its]
+        raise ConfigError(f"Site {self.name!r} has no {what} {name!r}; it has {has}.")

@@ -1,11 +1,12 @@
 """How archives fare: whether one answers, when it is tried again, when it was last searched through."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel
 
+from radflow.store import failing
 from radflow.store.tables import ArchiveState
 
 _TABLE = SQLModel.metadata.tables["archives"]
@@ -31,8 +32,7 @@ def answers(session: Session, site: str, name: str, *, now: datetime, searched: 
         How often in a row it had failed before: anything but 0 is a recovery.
     """
     state = _locked(session, site, name)
-    failures = state.failures
-    state.failures, state.failing_since, state.next_try_at, state.trouble = 0, None, None, ""
+    failures = failing.recovers(state)
     state.answered_at = now
     if searched:
         state.searched_at = now
@@ -44,10 +44,7 @@ def fails(
 ) -> ArchiveState:
     """Note that it has not: it is left alone for `first` seconds, then twice as long, up to `longest`."""
     state = _locked(session, site, name)
-    pause = min(longest, first * 2.0 ** min(state.failures, 30))
-    state.failures += 1
-    state.failing_since = state.failing_since or now
-    state.next_try_at, state.trouble = now + timedelta(seconds=pause), trouble
+    failing.fails(state, trouble=trouble, now=now, first=first, longest=longest)
     return state
 
 

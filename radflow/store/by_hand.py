@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from mappings.hl7.orders import make_study_instance_uid
 from radflow.model import Order, Study
-from radflow.order import TRANSITIONS, Event, State
+from radflow.order import TRANSITIONS, Event, State, images_event
 from radflow.store import candidates, orders, outbox, performed_orders, studies, worklist
-from radflow.store.orders import UnknownOrder
 from radflow.store.tables import OrderRow
 
 AfterStart = Literal["refuse", "discontinue"]
@@ -34,12 +33,12 @@ class Person:
 
 def hold(session: Session, key: str, who: Person) -> None:
     """Take the order off the worklist and keep it (HL7 table 0119, HD)."""
-    _say(session, _lock(session, key), Event.ORDER_HELD, who)
+    _say(session, orders.locked(session, key), Event.ORDER_HELD, who)
 
 
 def resume(session: Session, key: str, who: Person) -> None:
     """Let a held order go on (RL)."""
-    _say(session, _lock(session, key), Event.ORDER_RELEASED, who)
+    _say(session, orders.locked(session, key), Event.ORDER_RELEASED, who)
 
 
 def cancel(session: Session, key: str, who: Person, after_start: AfterStart) -> None:
@@ -48,23 +47,23 @@ def cancel(session: Session, key: str, who: Person, after_start: AfterStart) -> 
     Raises:
         NotAllowed: it has begun, and the site refuses then; or it is over.
     """
-    row = _lock(session, key)
+    row = orders.locked(session, key)
     _say(session, row, cancellation(State(row.state), after_start), who)
 
 
 def close(session: Session, key: str, who: Person) -> None:
     """Give the order up: nothing more will come of it. Late facts open it again."""
-    _say(session, _lock(session, key), Event.ORDER_CLOSED, who)
+    _say(session, orders.locked(session, key), Event.ORDER_CLOSED, who)
 
 
 def republish(session: Session, key: str, who: Person) -> None:
     """Have what is published made and sent anew, under MSH-10 of its own."""
-    _say(session, _lock(session, key), Event.REPUBLICATION_ASKED, who)
+    _say(session, orders.locked(session, key), Event.REPUBLICATION_ASKED, who)
 
 
 def resend(session: Session, key: str, who: Person) -> int:
     """Send the last message of the order to each destination once more, as it is; how many there are."""
-    row = _lock(session, key)
+    row = orders.locked(session, key)
     again = outbox.send_again(session, key)
     _say(session, row, Event.SENDING_ASKED, who, messages=len(again))
     return len(again)
@@ -76,14 +75,10 @@ def link(session: Session, key: str, study: Study, who: Person) -> None:
     Raises:
         NotAllowed: the order is cancelled.
     """
-    row = _lock(session, key)
-    kept = studies.see(session, key, study, who.now)
-    studies.complete(kept, who.now)
-    kept.recheck_at = who.now
+    row = orders.locked(session, key)
+    studies.confirm(session, key, study, who.now)
     candidates.decide(session, key, study, candidates.CONFIRMED, by=who.name, reason=who.reason, now=who.now)
-    waits = (State(row.state), Event.STUDY_FOUND) in TRANSITIONS
-    event = Event.STUDY_FOUND if waits else Event.STUDY_CHANGED
-    _say(session, row, event, who, study=study.study_instance_uid)
+    _say(session, row, images_event(State(row.state)), who, study=study.study_instance_uid)
 
 
 def unlink(session: Session, key: str, study_instance_uid: str, who: Person, uid_root: str) -> Study:
@@ -99,7 +94,7 @@ def unlink(session: Session, key: str, study_instance_uid: str, who: Person, uid
         NotLinked: the order has no such study.
         NotAllowed: the order is cancelled or closed.
     """
-    row = _lock(session, key)
+    row = orders.locked(session, key)
     kept = studies.find(session, key, study_instance_uid)
     if kept is None:
         raise NotLinked(study_instance_uid)
@@ -129,7 +124,7 @@ def relink(
     """
     # Both before either is changed, and always in the same order: so no two of these wait for each other.
     for key in sorted({from_key, to_key}):
-        _lock(session, key)
+        orders.locked(session, key)
     performed_orders.move(session, study_instance_uid, from_key, to_key)
     link(session, to_key, unlink(session, from_key, study_instance_uid, who, uid_root), who)
 
@@ -151,11 +146,3 @@ def _say(session: Session, row: OrderRow, event: Event, who: Person, **facts: An
         session, row, event, source=f"person:{who.name}", occurred_at=who.now, now=who.now,
         detail={"reason": who.reason, **facts},
     )  # fmt: skip
-
-
-def _lock(session: Session, key: str) -> OrderRow:
-    query = select(OrderRow).where(col(OrderRow.key) == key)
-    row = session.exec(query.with_for_update().execution_options(populate_existing=True)).first()
-    if row is None:
-        raise UnknownOrder(key)
-    return row

@@ -46,18 +46,9 @@ def propose(session: Session, order_key: str, study: Study, now: datetime) -> bo
     Returns:
         Whether it is a new proposal.
     """
-    query = select(StudyCandidate).where(
-        StudyCandidate.order_key == order_key,
-        StudyCandidate.study_instance_uid == study.study_instance_uid,
-    )
-    if session.exec(query).first():
+    if session.exec(_that(order_key, study.study_instance_uid)).first():
         return False
-    session.add(
-        StudyCandidate(
-            order_key=order_key, study_instance_uid=study.study_instance_uid, archive=study.archive,
-            document=study.model_dump(mode="json"), proposed_at=now,
-        )
-    )  # fmt: skip
+    session.add(_proposal(order_key, study, now))
     return True
 
 
@@ -115,9 +106,7 @@ def confirm(
         NotAllowed: the order no longer waits for images.
     """
     candidate = _decide(session, candidate_id, CONFIRMED, by, reason, now)
-    row = studies.see(session, candidate.order_key, Study.model_validate(candidate.document), now)
-    studies.complete(row, now)
-    row.recheck_at = now
+    studies.confirm(session, candidate.order_key, Study.model_validate(candidate.document), now)
     _record(session, candidate, Event.STUDY_FOUND, now)
     return candidate
 
@@ -142,25 +131,29 @@ def decide(
     session: Session, order_key: str, study: Study, decision: str, *, by: str, reason: str, now: datetime
 ) -> None:
     """Remember what a person has said of a study that need not have been proposed."""
-    query = select(StudyCandidate).where(
-        StudyCandidate.order_key == order_key, StudyCandidate.study_instance_uid == study.study_instance_uid
-    )
-    row = session.exec(query.with_for_update()).first() or StudyCandidate(
-        order_key=order_key, study_instance_uid=study.study_instance_uid, archive=study.archive,
-        document=study.model_dump(mode="json"), proposed_at=now,
-    )  # fmt: skip
+    known = session.exec(_that(order_key, study.study_instance_uid).with_for_update()).first()
+    row = known or _proposal(order_key, study, now)
     row.decision, row.decided_by, row.decided_at, row.reason = decision, by, now, reason
     session.add(row)
 
 
 def is_refused(session: Session, order_key: str, study_instance_uid: str) -> bool:
     """Whether a person has said that the study is not the order's."""
-    query = select(StudyCandidate.id).where(
-        StudyCandidate.order_key == order_key,
-        StudyCandidate.study_instance_uid == study_instance_uid,
-        StudyCandidate.decision == REFUSED,
-    )
+    query = _that(order_key, study_instance_uid).where(StudyCandidate.decision == REFUSED)
     return session.exec(query).first() is not None
+
+
+def _that(order_key: str, study_instance_uid: str) -> SelectOfScalar[StudyCandidate]:
+    return select(StudyCandidate).where(
+        StudyCandidate.order_key == order_key, StudyCandidate.study_instance_uid == study_instance_uid
+    )
+
+
+def _proposal(order_key: str, study: Study, now: datetime) -> StudyCandidate:
+    return StudyCandidate(
+        order_key=order_key, study_instance_uid=study.study_instance_uid, archive=study.archive,
+        document=study.model_dump(mode="json"), proposed_at=now,
+    )  # fmt: skip
 
 
 def _open() -> SelectOfScalar[StudyCandidate]:

@@ -172,7 +172,7 @@ def record(
         NotAllowed: the transition table has no such pair.
         LegLost: another leg works on the order.
     """
-    row = _locked(session, key)
+    row = locked(session, key)
     if leg is not None and row.leg != leg:
         raise LegLost(key)
     overtaken = revision is not None and revision != row.revision
@@ -259,7 +259,7 @@ def look(session: Session, key: str, *, leg: str, now: datetime, lease: timedelt
         UnknownOrder: no such order.
         LegLost: another leg works on it and its lease has not run out.
     """
-    row = _locked(session, key)
+    row = locked(session, key)
     if row.leg not in (None, leg) and row.leg_until and row.leg_until > now:
         raise LegLost(key)
     row.leg, row.leg_until, row.wake_at = leg, now + lease, now + lease
@@ -273,7 +273,7 @@ def renew(session: Session, key: str, *, leg: str, now: datetime, lease: timedel
     Raises:
         LegLost: another leg has taken the order over.
     """
-    row = _locked(session, key)
+    row = locked(session, key)
     if row.leg != leg:
         raise LegLost(key)
     row.leg_until = row.wake_at = now + lease
@@ -301,7 +301,7 @@ def rest(
     Raises:
         LegLost: another leg has taken the order over.
     """
-    row = _locked(session, key)
+    row = locked(session, key)
     if row.leg != leg:
         raise LegLost(key)
     if row.revision != revision or nudges not in (None, row.nudges):
@@ -316,7 +316,7 @@ def nudge(session: Session, key: str, now: datetime) -> None:
 
     A leg that is at work will see it when it wants to rest; an order that rests is woken.
     """
-    row = _locked(session, key)
+    row = locked(session, key)
     row.nudges += 1
     if row.leg is None and row.state not in FINISHED:
         row.wake_at = now
@@ -467,7 +467,8 @@ def progress_of(row: OrderRow) -> Progress:
     return Progress(State(row.state) if row.state else None, frozenset(row.steps_done), row.revision)
 
 
-def _locked(session: Session, key: str) -> OrderRow:
+def locked(session: Session, key: str) -> OrderRow:
+    """The order, as it is now and stays until the end of the transaction. Raises UnknownOrder."""
     row = session.get(OrderRow, key, with_for_update=True)
     if row is None:
         raise UnknownOrder(key)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
+from radflow.store import failing
 from radflow.store.tables import ReportSourceState
 
 
@@ -22,8 +23,7 @@ def is_due(state: ReportSourceState, every: timedelta, now: datetime) -> bool:
 def answered(session: Session, site: str, name: str, *, read_until: datetime | None, now: datetime) -> int:
     """Note that it has answered, and how far it is read; how often in a row it had failed before."""
     state = look(session, site, name)
-    failures = state.failures
-    state.failures, state.failing_since, state.next_try_at, state.trouble = 0, None, None, ""
+    failures = failing.recovers(state)
     state.asked_at = now
     # Two polls at once: the one that has read further counts.
     state.read_until = max(filter(None, (state.read_until, read_until)), default=None)
@@ -40,9 +40,6 @@ def failed(
         How often in a row it has failed.
     """
     state = look(session, site, name)
-    pause = min(longest, first * 2.0 ** min(state.failures, 30))
-    state.failures += 1
-    state.failing_since = state.failing_since or now
-    state.next_try_at, state.trouble = now + timedelta(seconds=pause), trouble
+    failing.fails(state, trouble=trouble, now=now, first=first, longest=longest)
     session.add(state)
     return state.failures

@@ -107,12 +107,13 @@ def read(message: Message, sites: Mapping[str, Site]) -> Reading:
 def _read_resource(message: Message, site: Site) -> Reading:
     assert message.id is not None
     found = read_collection(message.raw)
+    changed_at = fhir_reports.changed_at(found)
     reading = Reading(
         message.id,
         site,
         _RESOURCES,
-        sent_at=fhir_reports.changed_at(found),
-        sent_surely_at=fhir_reports.changed_at(found),
+        sent_at=changed_at,
+        sent_surely_at=changed_at,
         patients=fhir_reports.patient_numbers(found),
     )
     return replace(reading, said=_RESOURCES.read(found, site))
