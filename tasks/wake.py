@@ -60,8 +60,11 @@ def wake_orders(store: Store, orchestrator: Orchestrator, now: datetime, limit: 
     woken = Woken()
     with store.write() as session:
         for claim, answer in zip(claimed, answers, strict=True):
-            for column, value in answer.becomes.items():
-                setattr(_reload(session, claim.row), column, value)
+            row = _reload(session, claim.row)
+            # News, or the leg itself, that came while Prefect was asked say better when it is to wake.
+            overtaken = {"wake_at"} if row.wake_at != now + PATIENCE else set()
+            for column in answer.becomes.keys() - overtaken:
+                setattr(row, column, answer.becomes[column])
             if answer.done:
                 getattr(woken, answer.done).append(claim.row.key)
     for answer in answers:

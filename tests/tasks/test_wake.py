@@ -136,6 +136,27 @@ def test_news_of_a_leg_that_was_just_stopped_are_not_lost(
     assert wake_orders(store, prefect, now + LEASE / 2).rescued == [key]
 
 
+def test_news_that_come_while_prefect_is_asked_are_not_lost(
+    store: Store, prefect: FakeOrchestrator, key: str, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They come between the answer, that a person has stopped the leg, and what is noted of it."""
+    wake_orders(store, prefect, now)
+    (run_id,) = prefect.runs
+    with store.write() as session:
+        orders.look(session, key, leg="stopped", now=now, lease=LEASE)
+    later = now + LEASE
+
+    def stopped(_run_id: str) -> bool:
+        news(store, key, later)
+        return False
+
+    prefect.runs[run_id] = RunState(StateType.CANCELLED, now)
+    with monkeypatch.context() as patch:
+        patch.setattr(prefect, "resume", stopped)
+        assert not wake_orders(store, prefect, later)
+    assert wake_orders(store, prefect, later).rescued == [key]
+
+
 def test_prefect_down_keeps_the_wish_to_wake(
     store: Store, prefect: FakeOrchestrator, key: str, now: datetime
 ) -> None:
