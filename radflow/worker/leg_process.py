@@ -1,8 +1,10 @@
-"""A warm process: reads flow runs from standard input, a line each, and runs them one after another.
+"""A warm process: runs the flow runs that it reads from standard input, a line each, one after another.
 
-Standard output belongs to the worker; what flows print goes to standard error. When the worker stops or
-dies, standard input ends: the leg that runs may come to its end, for ten seconds at most, and no other
-follows. The line `cancel` ends the leg that runs, and the process.
+Its arguments are modules, which it imports first.
+
+Standard input and output belong to the worker: flows, and what they start, have an empty input, and what
+they print goes to standard error. When the worker stops or dies, standard input ends: the leg that runs may
+come to its end (last_leg.py), and no other follows. The line `cancel` ends the leg, and the process.
 
 Timeouts, heartbeats and logs of a run are `run_flow`'s, as they are in Prefect's own process worker.
 """
@@ -12,23 +14,25 @@ import queue
 import signal
 import sys
 import threading
-import time
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
 from prefect._internal import control_listener
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.engine import _drive_run_flow_result
 from prefect.exceptions import Abort, Pause, TerminationSignal
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.logging.loggers import flow_run_logger
 
+from radflow.worker.last_leg import end_soon
 from radflow.worker.leg_client import LegClient, connection
 
-LAST_LEG_SECONDS = 10
 CANCEL = b"cancel\n"
 RESTS_BY_ITSELF = "order"
 """The flow whose legs end within seconds. For any other, Prefect watches over a connection of its own whether
@@ -37,14 +41,13 @@ someone suspends the run from outside; that would cost such a leg more than all 
 
 def main() -> None:
     """Run legs until standard input ends, or one is cancelled."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    import flows.order
-    import flows.prune
-    import flows.sweep  # noqa: F401  (imported before the first leg asks for them)
-
+    lines, answers = _pipes()
+    # Where no flow runs that would take it: so that what was logged is still sent.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for module in sys.argv[1:]:
+        import_module(module)
     legs: queue.Queue[bytes | None] = queue.Queue()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, legs), daemon=True).start()
+    threading.Thread(target=_read, args=(lines, legs), daemon=True).start()
     # One connection for all legs.
     with connection() as context:
         while (leg := legs.get()) is not None:
@@ -54,6 +57,16 @@ def main() -> None:
                 answers.flush()
 
 
+def _pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The pipes from and to the worker, out of the flows' reach."""
+    lines = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return lines, answers
+
+
 def _read(lines: BinaryIO, legs: "queue.Queue[bytes | None]") -> None:
     for line in lines:
         if line == CANCEL:
@@ -61,8 +74,7 @@ def _read(lines: BinaryIO, legs: "queue.Queue[bytes | None]") -> None:
         else:
             legs.put(line)
     legs.put(None)
-    time.sleep(LAST_LEG_SECONDS)
-    os._exit(1)
+    end_soon()
 
 
 def _cancel() -> None:
@@ -72,14 +84,13 @@ def _cancel() -> None:
 
 
 def _run(flow_run: FlowRun, client: SyncPrefectClient) -> int:
-    assert flow_run.deployment_id is not None
     assert isinstance(client, LegClient)
     try:
         flow = _flow(flow_run.deployment_id)
         client.begin(flow_run)
         if flow.name == RESTS_BY_ITSELF:
             flow_run.deployment_id = None
-        run_flow(flow, flow_run=flow_run, return_type="state")
+        _drive_run_flow_result(flow, run_flow(flow, flow_run=flow_run, return_type="state"))
     except (Abort, Pause):
         # Suspended, or taken over by another leg: Prefect has been told already.
         return 0
@@ -93,7 +104,9 @@ def _run(flow_run: FlowRun, client: SyncPrefectClient) -> int:
 
 
 @cache
-def _flow(deployment_id: UUID) -> "Flow[..., Any]":
+def _flow(deployment_id: UUID | None) -> "Flow[..., Any]":
+    if deployment_id is None:
+        raise LookupError("The deployment of this run was deleted.")
     with get_client(sync_client=True) as client:
         entrypoint = client.read_deployment(deployment_id).entrypoint
     assert entrypoint is not None

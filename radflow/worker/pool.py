@@ -3,17 +3,21 @@
 import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import anyio
 from prefect.client.schemas.objects import FlowRun
 
+from radflow.worker.last_leg import LAST_LEG_SECONDS, LAST_WORD_SECONDS
+
+LEG_PROCESS = (sys.executable, "-m", "radflow.worker.leg_process")
 LEGS_PER_PROCESS = 500
 """A process is replaced after so many legs, so that what a library leaks does not add up."""
-LINE_LIMIT = 16 * 1024 * 1024
-"""The longest description of a flow run that is passed to a process, in bytes."""
 GRACE = 30.0
 """Seconds that a leg which is cancelled has to end by itself, as Prefect's process worker gives it."""
+STOPS_WITHIN = LAST_LEG_SECONDS + LAST_WORD_SECONDS + 1
+"""Seconds after which a process that is to stop is killed."""
 
 
 class WarmProcess:
@@ -25,11 +29,11 @@ class WarmProcess:
         self._cancelled = False
 
     @classmethod
-    async def start(cls) -> "WarmProcess":
-        command = (sys.executable, "-m", "radflow.worker.leg_process")
+    async def start(cls, modules: Sequence[str]) -> "WarmProcess":
+        """Returns at once: the process imports the modules before it reads its first line."""
         return cls(
             await asyncio.create_subprocess_exec(
-                *command, stdin=PIPE, stdout=PIPE, limit=LINE_LIMIT, start_new_session=True
+                *LEG_PROCESS, *modules, stdin=PIPE, stdout=PIPE, start_new_session=True
             )
         )
 
@@ -71,13 +75,13 @@ class WarmProcess:
             await self._kill()
 
     async def stop(self) -> None:
-        """End the process; a leg that still runs is cut off after ten seconds."""
+        """End the process; a leg that still runs is crashed after ten seconds."""
         if self._process.returncode is not None:
             return
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            await asyncio.wait_for(self._process.wait(), timeout=10)
+            await asyncio.wait_for(self._process.wait(), STOPS_WITHIN)
         except TimeoutError:
             await self._kill()
 
@@ -88,35 +92,30 @@ class WarmProcess:
 
 
 class WarmPool:
-    """At most `size` processes, lent one leg at a time in the order of asking."""
+    """Processes, lent one leg at a time in the order of asking."""
 
     def __init__(self) -> None:
         self._idle: list[WarmProcess] = []
-        self._free = asyncio.Condition()
-        self._lent = 0
+        self._lent = anyio.CapacityLimiter(1)
 
-    async def warm_up(self) -> None:
-        """Start a process before the first leg asks for one."""
-        self._idle.append(await WarmProcess.start())
+    async def warm_up(self, modules: Sequence[str]) -> None:
+        """Start a process before a leg asks for one."""
+        self._idle.append(await WarmProcess.start(modules))
 
     @asynccontextmanager
-    async def process(self, size: int) -> AsyncIterator[WarmProcess]:
-        """A process for one leg, once one is free."""
-        async with self._free:
-            await self._free.wait_for(lambda: self._lent < size)
-            self._lent += 1
-        process: WarmProcess | None = None
-        try:
-            process = self._take() or await WarmProcess.start()
-            yield process
-        finally:
-            if process is not None and process.usable:
-                self._idle.append(process)
-            elif process is not None:
-                await process.stop()
-            async with self._free:
-                self._lent -= 1
-                self._free.notify()
+    async def process(self, size: int, modules: Sequence[str]) -> AsyncIterator[WarmProcess]:
+        """A process for one leg, once fewer than `size` are lent; one that is used up is replaced at once."""
+        self._lent.total_tokens = size
+        async with self._lent:
+            process = self._take() or await WarmProcess.start(modules)
+            try:
+                yield process
+            finally:
+                if process.usable:
+                    self._idle.append(process)
+                else:
+                    await self.warm_up(modules)
+                    await process.stop()
 
     def _take(self) -> WarmProcess | None:
         """One that is idle, and has not died while it was."""

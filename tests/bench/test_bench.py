@@ -31,7 +31,7 @@ SMALL = {
     "fhir": ("2",),
     "backfill": ("3",),
 }
-"""Bench → sizes. `orders`, `legs` and `idle` start Prefect's server, and have tests beside theirs."""
+"""Bench → sizes. `orders`, `legs` and `idle` start every service and take minutes: they are run by hand."""
 
 pytestmark = pytest.mark.usefixtures("environment_given_back")
 

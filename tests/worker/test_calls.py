@@ -1,0 +1,81 @@
+"""What a leg of an order asks of Prefect's server, which has more work with that than the leg has."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from radflow.connectors.orchestrator import PrefectOrchestrator
+from radflow.settings import settings
+from radflow.store import engine, orders
+from radflow.store.engine import Store
+from radflow.store.tables import OrderRow
+from tests.builders import an_order
+from tests.worker.conftest import Prefect, eventually, working
+
+FIRST_LEG = {
+    "POST /flow_runs/ID/set_state": 3,
+    "POST /artifacts/": 1,
+    "PATCH /flow_runs/ID": 2,  # version and policy; tags
+    "PATCH /flow_runs/ID/labels": 1,
+}
+ANY_OTHER_LEG = {"POST /flow_runs/ID/set_state": 3, "POST /artifacts/": 1}
+NOT_A_LEG_S = ("GET /csrf-token", "POST /logs/", "POST /flow_runs/ID/resume")
+"""Nor are a test's own questions, and looks, of which one finds many runs."""
+KEY = an_order().key
+
+
+@pytest.fixture
+def store(prefect: Prefect, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The store that the worker's processes open."""
+    sites = prefect.home / "sites"
+    sites.mkdir()
+    (sites / "main.toml").write_text('time_zone = "Europe/Berlin"\n')
+    for name in ("RADFLOW_HOME", "RADFLOW_SITES_DIR"):
+        monkeypatch.setenv(name, prefect.environment[name])
+    settings.cache_clear()
+    engine.store.cache_clear()
+    opened = engine.store()
+    opened.migrate()
+    yield opened
+    opened.close()
+    engine.store.cache_clear()
+    settings.cache_clear()
+
+
+def of_the_leg(prefect: Prefect, before: int) -> Counter[str]:
+    return Counter(
+        request for request in prefect.requests()[before:]
+        if not request.startswith(NOT_A_LEG_S) and "get_scheduled_flow_runs" not in request
+    )  # fmt: skip
+
+
+def test_a_leg_asks_no_more_than_it_has_to(prefect: Prefect, store: Store) -> None:
+    pool = prefect.pool(1, ["flows.order"])
+    flow = prefect.client.create_flow_from_name("order")
+    prefect.client.create_deployment(
+        flow_id=flow, name="radflow", entrypoint="flows.order.run_order", work_pool_name=pool
+    )
+    now = datetime.now(UTC)
+    with store.write() as session:
+        orders.place(session, an_order(), source="test", occurred_at=now, now=now)
+    orchestrator = PrefectOrchestrator()
+
+    def rests_after(legs: int) -> bool:
+        """As its access log tells: asking the server would be counted."""
+        with store.read() as session:
+            at_work = session.get_one(OrderRow, KEY).leg
+        return at_work is None and prefect.requests().count("POST /flow_runs/ID/set_state") == 3 * legs
+
+    with working(prefect, pool):
+        before = len(prefect.requests())
+        run = orchestrator.create_run(KEY, 1, ["site:main"])
+        eventually(lambda: rests_after(legs=1))
+        first = of_the_leg(prefect, before)
+        before = len(prefect.requests())
+        assert orchestrator.resume(run)
+        eventually(lambda: rests_after(legs=2))
+        second = of_the_leg(prefect, before)
+    assert {call: first[call] for call in FIRST_LEG} == FIRST_LEG
+    assert second == ANY_OTHER_LEG
