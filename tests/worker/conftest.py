@@ -20,9 +20,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from radflow.deploy import PROJECT
 from radflow.settings import LOOPBACK
+from radflow.simulators.ports import free_port
 from radflow.up import wait_for_prefect
 from radflow.worker.worker import WarmWorker
-from tests.peers import free_port
 
 PATIENCE = 120
 """Seconds that anything may take on a slow machine; nothing waits for so long when it works."""
