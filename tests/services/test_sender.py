@@ -275,7 +275,7 @@ def test_one_down_one_slow_one_refusing_and_the_others_keep_their_rate(
             # Alone, the slow one needs more than 20 s; the one that is down has nothing.
             assert took < 15
             assert len(slow.accepted) < len(expected)
-            assert state_of(store, "down").failures > 0
+            until(lambda: state_of(store, "down").failures > 0)
             until(lambda: len(refused(store)) == PATIENTS)
             assert refusing.accepted == []
 
