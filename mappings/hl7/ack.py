@@ -5,6 +5,7 @@ Plain string formatting: this runs for every message, before the sender may go o
 
 import re
 from datetime import datetime
+from functools import lru_cache
 
 from mappings.hl7.errors import NotTakable
 from mappings.hl7.reader import Delimiters, Segments
@@ -75,6 +76,8 @@ def is_enhanced(message: Segments) -> bool:
 
 def escape(text: str, delimiters: Delimiters) -> str:
     """Text with its delimiters as escape sequences (§2.7); control characters become blanks."""
+    if text.isalnum():
+        return text
     e = delimiters.escape
     named = {
         e: "E", delimiters.field: "F", delimiters.component: "S", delimiters.repetition: "R",
@@ -114,9 +117,10 @@ def _type(message: Segments, version: str) -> str:
         return "ACK"
     c = message.delimiters.component
     kind = ("ACK", event, "ACK") if _parts(version) >= (2, 3, 1) else ("ACK", event)
-    return c.join(escape(part, message.delimiters) for part in kind)
+    return c.join([escape(part, message.delimiters) for part in kind])
 
 
+@lru_cache(maxsize=64)
 def _parts(version: str) -> tuple[int, ...]:
     try:
         return tuple(map(int, version.split(".")))

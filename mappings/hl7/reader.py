@@ -74,9 +74,11 @@ class Segments:
     def get(self, path: str) -> str:
         """The value at the path in the first such segment, first repetition; empty when not sent or null."""
         name, field, component, subcomponent = _parsed(path)
-        # Most fields that are asked for are empty, and the listener asks before it answers.
         raw = self._raw(name, field)
-        return self._first(raw).get(component, subcomponent) if raw else ""
+        # Most fields are empty or one word, and the listener asks for twenty before it answers.
+        if not raw or raw.isalnum():
+            return raw if component == subcomponent == 1 else ""
+        return self._first(raw).get(component, subcomponent)
 
     def field(self, path: str) -> Repetition:
         """The first repetition of the field."""
@@ -205,6 +207,8 @@ def _parsed(path: str) -> tuple[str, int, int, int]:
 
 def _nth(text: str, delimiter: str, number: int) -> str:
     """The part of this number, counted from 1; empty when there are fewer."""
+    if delimiter not in text:
+        return text if number == 1 else ""
     parts = text.split(delimiter, number)
     return parts[number - 1] if number <= len(parts) else ""
 

@@ -1,13 +1,15 @@
 """MSH-10 as a key: which messages of a sender were accepted under it (v2.5.1 §2.14.9.10)."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Callable, Collection
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import bindparam, func, select
-from sqlmodel import Session, SQLModel
+from sqlalchemy import text
+from sqlmodel import Session
 
-import radflow.store.tables  # noqa: F401 - defines the table
+from radflow.store.tables.columns import UtcDateTime
 
 Key = tuple[str, str, str]
 """MSH-10, MSH-3 | MSH-4, site: the first columns of the table's unique index."""
@@ -15,19 +17,33 @@ Key = tuple[str, str, str]
 _LOCK = 0x4D534831
 """PostgreSQL advisory lock: one group of messages is looked up and inserted at a time."""
 
-_LOCK_IT = select(func.pg_advisory_xact_lock(_LOCK))
-_MESSAGES = SQLModel.metadata.tables["messages"].c
-_ACCEPTED = select(
-    _MESSAGES.control_id, _MESSAGES.sender, _MESSAGES.site, _MESSAGES.digest, _MESSAGES.received_at
-).where(
-    # Three lists, though they name more than the keys: SQLite reads the whole table for a list of triples.
-    _MESSAGES.control_id.in_(bindparam("control_ids", expanding=True)),
-    _MESSAGES.sender.in_(bindparam("senders", expanding=True)),
-    _MESSAGES.site.in_(bindparam("sites", expanding=True)),
-    _MESSAGES.ack_code == "AA",
-    _MESSAGES.repairs.is_(None),
+_LOCK_IT = text(
+    f"SELECT pg_advisory_xact_lock({_LOCK}), set_config('plan_cache_mode', 'force_custom_plan', true)"
 )
-"""Made once: its making takes longer than its execution."""
+"""And plan the look-up for the table as it is: a plan kept from when it was empty reads the whole of it."""
+
+
+_ACCEPTED = """
+    SELECT control_id, sender, site, digest, received_at FROM messages
+    WHERE ack_code = 'AA' AND repairs IS NULL"""
+_AMONG = {
+    "sqlite": """
+        AND control_id IN (SELECT value FROM json_each(:control_ids))
+        AND sender IN (SELECT value FROM json_each(:senders))
+        AND site IN (SELECT value FROM json_each(:sites))""",
+    "postgresql": "AND control_id = ANY(:control_ids) AND sender = ANY(:senders) AND site = ANY(:sites)",
+}
+_LOOK_UP = {
+    dialect: text(f"{_ACCEPTED} {among}").columns(received_at=UtcDateTime)
+    for dialect, among in _AMONG.items()
+}
+"""What was accepted under some IDs, of some senders, at some sites.
+
+A list is one value, so the statement is the same however long it is, and prepared once. Three lists, though
+they name more than the keys: SQLite reads the whole table for a list of triples.
+"""
+_LIST: dict[str, Callable[[list[str]], Any]] = {"sqlite": json.dumps, "postgresql": list}
+"""A list as one value."""
 
 
 class Kept(StrEnum):
@@ -50,10 +66,12 @@ class AcceptedIds:
         connection = session.connection()
         if connection.dialect.name == "postgresql":
             connection.execute(_LOCK_IT)
-        control_ids, senders, sites = map(set, zip(*keys, strict=True))
-        names = {"control_ids": list(control_ids), "senders": list(senders), "sites": list(sites)}
+        as_value = _LIST[connection.dialect.name]
+        lists = (as_value(list(set(values))) for values in zip(*keys, strict=True))
+        names = dict(zip(("control_ids", "senders", "sites"), lists, strict=True))
         self._accepted: dict[Key, dict[str, datetime]] = {}
-        for control_id, sender, site, digest, received_at in connection.execute(_ACCEPTED, names):
+        found = connection.execute(_LOOK_UP[connection.dialect.name], names)
+        for control_id, sender, site, digest, received_at in found:
             self._accepted.setdefault((control_id, sender, site), {})[digest] = received_at
 
     def meet(self, key: Key, digest: str, received_at: datetime, unique_since: datetime | None) -> Kept:

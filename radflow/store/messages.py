@@ -1,14 +1,14 @@
 """The inbox: raw messages as they came, what has become of each, and the quarantine."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Table, TextClause, and_, bindparam, case, text
+from sqlalchemy import Dialect, Table, and_, case
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import defer
 from sqlmodel import Session, SQLModel, col, select, update
@@ -103,16 +103,32 @@ def keep(session: Session, batch: Sequence[Arrival]) -> list[Kept]:
     found = [_meet(accepted, arrival) for arrival in batch]
     rows = [arrival.row(kept) for arrival, kept in zip(batch, found, strict=True)]
     connection = session.connection()
-    connection.execute(_keeping(connection.dialect.name), rows)
+    keeping = _keeping(connection.dialect)
+    connection.exec_driver_sql(keeping.statement, [keeping.bound(row) for row in rows])
     return found
 
 
-@cache
-def _keeping(dialect: str) -> TextClause:
-    """The statement of `keep`. Written once: SQLAlchemy would compile it for every group, which takes longer
-    than all else before the ACK of a message that comes alone.
+@dataclass(frozen=True)
+class _Keeping:
+    """The statement of `keep` as the driver takes it.
+
+    SQLAlchemy would compile it for every group and look at each value of each row, which takes longer than
+    all else before the ACK.
     """
-    module: Any = postgresql if dialect == "postgresql" else sqlite
+
+    statement: str
+    constants: Mapping[str, Any]
+    time: Callable[[datetime], Any]
+    """A time as the driver takes it."""
+
+    def bound(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, **self.constants, "received_at": self.time(row["received_at"])}
+
+
+@cache
+def _keeping(dialect: Dialect) -> _Keeping:
+    is_postgresql = dialect.name == "postgresql"
+    module: Any = postgresql if is_postgresql else sqlite
     # Inline: nobody asks for the ids.
     insert = module.insert(_TABLE).inline()
     taken_now = and_(_TABLE.c.ack_code != "AA", insert.excluded.ack_code == "AA")
@@ -125,12 +141,12 @@ def _keeping(dialect: str) -> TextClause:
         set_={"copies": _TABLE.c.copies + 1, **changed},
     )
     columns = [column.name for column in _TABLE.c if column.name != "id"]
-    written = upsert.compile(dialect=module.dialect(paramstyle="named"), column_keys=columns)
-    binds = (
-        bindparam(name, type_=bind.type, **({} if name in columns else {"value": bind.value}))
-        for bind, name in written.bind_names.items()
-    )
-    return text(str(written)).bindparams(*binds)
+    named = module.dialect(paramstyle="pyformat" if is_postgresql else "named")
+    written = upsert.compile(dialect=named, column_keys=columns)
+    constants = {name: bind.value for name, bind in written.binds.items() if name not in columns}
+    as_it_is: Callable[[Any], Any] = lambda value: value  # noqa: E731
+    time = _TABLE.c.received_at.type.dialect_impl(dialect).bind_processor(dialect) or as_it_is
+    return _Keeping(str(written), constants, time)
 
 
 def _meet(accepted: AcceptedIds, arrival: Arrival) -> Kept:

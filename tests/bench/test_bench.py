@@ -31,7 +31,7 @@ SMALL = {
     "fhir": ("2",),
     "backfill": ("3",),
 }
-"""Bench → sizes. `orders`, `legs` and `idle` start every service and take minutes: they are run by hand."""
+"""Bench → sizes. Those that start every service are in tests/e2e/test_benches.py."""
 
 pytestmark = pytest.mark.usefixtures("environment_given_back")
 

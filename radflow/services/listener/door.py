@@ -23,10 +23,10 @@ _OUT_OF_FILES_PAUSE = 0.2
 class Welcome(Protocol):
     """What happens behind a door."""
 
-    def protocol(self) -> asyncio.BaseProtocol:
-        """A new connection's protocol."""
+    def protocol(self, peer: str) -> asyncio.BaseProtocol:
+        """A new connection's protocol; `peer` is its `host:port`."""
 
-    def see_through(self, protocol: Any, transport: asyncio.Transport, peer: str) -> Awaitable[None]:
+    def see_through(self, protocol: Any, transport: asyncio.Transport) -> Awaitable[None]:
         """Serve the connection to its end; when cancelled, finish what is under way and end it."""
 
 
@@ -106,7 +106,7 @@ class Door:
         handshake = _HANDSHAKE_SECONDS if self._context else None
         try:
             transport, protocol = await asyncio.get_running_loop().connect_accepted_socket(
-                self._welcome.protocol,
+                lambda: self._welcome.protocol(peer),
                 accepted,
                 ssl=self._context,
                 ssl_handshake_timeout=handshake,
@@ -117,4 +117,4 @@ class Door:
             log.warning("no TLS handshake", door=self._name, peer=peer, reason=reason)
             accepted.close()
             return
-        await self._welcome.see_through(protocol, transport, peer)
+        await self._welcome.see_through(protocol, transport)

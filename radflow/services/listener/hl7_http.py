@@ -52,10 +52,10 @@ class HttpWelcome:
         self._config.load()
         self._state = ServerState()
 
-    def protocol(self) -> "_Exchange":
+    def protocol(self, _peer: str) -> "_Exchange":
         return _Exchange(self._config, self._state, {})
 
-    async def see_through(self, protocol: "_Exchange", transport: asyncio.Transport, peer: str) -> None:
+    async def see_through(self, protocol: "_Exchange", transport: asyncio.Transport) -> None:
         """Until it is closed, or has come to no request for too long."""
         try:
             while await protocol.is_busy_within(self._seconds):
@@ -101,7 +101,7 @@ class _Endpoint:
         raw = in_its_own_set(await self._body(request), _charset(request.headers))
         client = request.client
         parcel = await self._reception.take(raw, f"{client.host}:{client.port}" if client else "")
-        return await self._response(parcel)
+        return self._response(await parcel.settled())
 
     def _check(self, headers: Headers) -> None:
         if self._allowed and not any(
@@ -136,12 +136,12 @@ class _Endpoint:
             raise HTTPException(400, "There is no message in the request.")
         return bytes(body)
 
-    async def _response(self, parcel: Parcel) -> Response:
-        answers = await self._reception.answers(parcel)
+    def _response(self, parcel: Parcel) -> Response:
+        answers = self._reception.answers(parcel)
         headers = {"Date": format_datetime(self._reception.now().astimezone(UTC), usegmt=True)}
         if not answers:
             # The sender wants to hear nothing (MSH-15, MSH-16); HTTP has no way to say less than this.
-            return Response(None, 204 if await parcel.is_stored() else 503, headers)
+            return Response(None, 204 if parcel.is_stored else 503, headers)
         message = parcel.messages[0].verdict.message
         charset = charset_of(message.delimiters.codec if message else "utf_8")
         headers["Content-Type"] = f"{MEDIA_TYPE}; charset={charset}"

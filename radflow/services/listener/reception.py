@@ -44,9 +44,10 @@ class Taken:
     digest: str
     kept: "asyncio.Future[Kept | None]"
 
-    async def refusal(self) -> NotTakable | None:
-        """Why it is refused, now that its fate is known."""
-        kept = await self.kept
+    @property
+    def refusal(self) -> NotTakable | None:
+        """Why it is refused, once its fate is known."""
+        kept = self.kept.result()
         if kept is None:
             return NOT_STORED
         if kept is Kept.AGAIN:
@@ -62,10 +63,29 @@ class Parcel:
     messages: list[Taken]
     batch: bytes = b""
     """The whole, where it is a batch."""
-    is_long: bool = False
 
-    async def is_stored(self) -> bool:
-        return all([await message.kept is not None for message in self.messages])
+    @property
+    def is_settled(self) -> bool:
+        """Whether the fate of each message is known."""
+        return all(message.kept.done() for message in self.messages)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether each was committed, once it is settled."""
+        return all(message.kept.result() is not None for message in self.messages)
+
+    def when_settled(self, then: Callable[[], None]) -> None:
+        """Call `then` whenever the fate of one of the messages is known, or soon if there is none."""
+        for message in self.messages:
+            message.kept.add_done_callback(lambda _: then())
+        if not self.messages:
+            asyncio.get_running_loop().call_soon(then)
+
+    async def settled(self) -> "Parcel":
+        """Itself, once it is."""
+        for message in self.messages:
+            await message.kept
+        return self
 
 
 class Reception:
@@ -78,6 +98,12 @@ class Reception:
         """A time in the site's zone."""
         return self._clock().astimezone(self._site.zone)
 
+    def take_at_once(self, raw: bytes, peer: str, trouble: str = "") -> Parcel | None:
+        """`take` for a message that is soon read; None for what is long, or perhaps several messages."""
+        if len(raw) > _LONG or not (trouble or _is_alone(raw)):
+            return None
+        return Parcel([self._taken(raw, peer, _judge(raw, trouble))])
+
     async def take(self, raw: bytes, peer: str, trouble: str = "") -> Parcel:
         """Judge what came and hand it over to the inbox, each message of a batch on its own.
 
@@ -85,29 +111,29 @@ class Reception:
             peer: `host:port` of the sender.
             trouble: why it cannot be taken whatever is in it; it is kept all the same.
         """
-        is_long = len(raw) > _LONG
-        if trouble or not _ANOTHER.search(raw):
-            return Parcel([await self._take(raw, peer, trouble, is_long)], is_long=is_long)
-        parts = await asyncio.to_thread(split, raw) or [raw]
-        messages = [await self._take(part, peer, "", in_thread=True) for part in parts]
-        return Parcel(messages, raw if is_batch(raw) else b"", is_long)
+        if parcel := self.take_at_once(raw, peer, trouble):
+            return parcel
+        # A long message or many of them must not keep other senders waiting.
+        parts = [raw] if trouble or _is_alone(raw) else await asyncio.to_thread(split, raw) or [raw]
+        messages = [self._taken(part, peer, await asyncio.to_thread(_judge, part, trouble)) for part in parts]
+        return Parcel(messages, raw if not trouble and is_batch(raw) else b"")
 
-    async def answers(self, parcel: Parcel) -> list[bytes]:
-        """What its sender is to hear, once it is committed: an answer, two (§2.9.3) or none to a message, or
+    def answers(self, parcel: Parcel) -> list[bytes]:
+        """What its sender is to hear, once it is settled: an answer, two (§2.9.3) or none to a message, or
         one that holds the answers to a batch.
         """
         if parcel.batch:
-            return [await self._answer_batch(parcel)]
-        return [answer for taken in parcel.messages for answer in await self._answers_to(taken)]
+            return [self._answer_batch(parcel)]
+        return [answer for taken in parcel.messages for answer in self._answers_to(taken)]
 
-    async def _answers_to(self, taken: Taken) -> list[bytes]:
-        wanted = acknowledgments(taken.verdict.message, await taken.refusal())
+    def _answers_to(self, taken: Taken) -> list[bytes]:
+        wanted = acknowledgments(taken.verdict.message, taken.refusal)
         return [self._answer(taken, one, number) for number, one in enumerate(wanted)]
 
-    async def _answer_batch(self, parcel: Parcel) -> bytes:
+    def _answer_batch(self, parcel: Parcel) -> bytes:
         answers = []
         for taken in parcel.messages:
-            refusal = await taken.refusal()
+            refusal = taken.refusal
             code = refusal.ack_code if refusal else "AA"
             answers.append(self._answer(taken, Acknowledgment(code, refusal)))
         digest = hashlib.sha256(parcel.batch).hexdigest()
@@ -124,9 +150,7 @@ class Reception:
             facility=self._site.facility,
         )
 
-    async def _take(self, raw: bytes, peer: str, trouble: str, in_thread: bool) -> Taken:
-        # A long message or many of them must not keep other senders waiting.
-        verdict = await asyncio.to_thread(_judge, raw, trouble) if in_thread else _judge(raw, trouble)
+    def _taken(self, raw: bytes, peer: str, verdict: Verdict) -> Taken:
         digest = hashlib.sha256(raw).hexdigest()
         return Taken(verdict, digest, self._inbox.keep(self._arrival(raw, digest, peer, verdict)))
 
@@ -147,6 +171,11 @@ class Reception:
             reason=refusal.reason if refusal else "",
             unique_since=self._site.listener.unique_since(now),
         )
+
+
+def _is_alone(raw: bytes) -> bool:
+    # What is plain is seen first: the search takes as long as half of the message's reading.
+    return (raw.startswith(b"MSH") and raw.find(b"MSH", 3) < 0) or not _ANOTHER.search(raw)
 
 
 def _judge(raw: bytes, trouble: str) -> Verdict:
