@@ -8,7 +8,7 @@ from sqlmodel import Session, col, or_, select
 
 from mappings.hl7.catalogues import CatalogueAction, CatalogueChange
 from radflow.model import CodedConcept
-from radflow.store.standing import takes_word_of
+from radflow.store.standing import Sent, Word, Words
 from radflow.store.tables import CatalogueEntry
 
 _Key = tuple[str, str, str, str]
@@ -23,7 +23,7 @@ _AT_ONCE = 500
 _GONE = frozenset({CatalogueAction.DELETE, CatalogueAction.DEACTIVATE})
 
 
-def apply(session: Session, said: Iterable[tuple[str, int | None, CatalogueChange]], now: datetime) -> None:
+def apply(session: Session, said: Iterable[tuple[str, Sent, CatalogueChange]], now: datetime) -> None:
     """Bring the catalogues up to date: changes in order, each with its site and the message that says so.
 
     An older message than the newest that has told of an entry changes nothing in it. What is deleted is kept,
@@ -31,12 +31,13 @@ def apply(session: Session, said: Iterable[tuple[str, int | None, CatalogueChang
     """
     changes = list(said)
     entries = _known(session, {_key(site, change) for site, _, change in changes})
+    words = Words(session, entries.values())
     for site, told_by, change in changes:
         entry = entries.get(_key(site, change)) or CatalogueEntry(
             site=site, kind=change.kind, system=change.system, code=change.code, document={}, updated_at=now
         )
         entries[_key(site, change)] = entry
-        if told_by is None or takes_word_of(entry, told_by):
+        if words.take(entry, told_by) is Word.NEWEST:
             before = (entry.active, entry.document, entry.effective_at)
             entry.active = change.action not in _GONE
             entry.document = change.document or entry.document

@@ -14,8 +14,8 @@ from sqlmodel import Session, col, select
 
 from mappings.rules.enrichment import Preference, enriched
 from radflow.model import Identifier, Patient
+from radflow.store.standing import Sent, Word, Words
 from radflow.store.standing import sent as sent_of
-from radflow.store.standing import takes_word_of
 from radflow.store.tables import PatientIdentifier, PatientRow
 
 Said = Callable[[Patient | None], Patient]
@@ -50,6 +50,7 @@ class Patients:
             self._learn(_KEY.in_(some))
         for ids in _chunks(self.ids):
             self._learn(col(PatientIdentifier.patient_id).in_(ids))
+        self._words = Words(session, (named.row for named in self._named.values()))
 
     @property
     def ids(self) -> set[int]:
@@ -88,21 +89,22 @@ class Patients:
         return named is not None and named.retired
 
     def update(
-        self, site: str, identifiers: Sequence[Identifier], said: Said, *, told_by: int | None, now: datetime
+        self, site: str, identifiers: Sequence[Identifier], said: Said, *, told_by: Sent | None, now: datetime
     ) -> PatientRow:
         """The patient of these identifiers, new or known, as the message `told_by` says.
 
-        What a message says under a retired identifier, or an older one than has told of the patient last, is
-        superseded: it finds the patient and changes nothing.
+        What a message says under a retired identifier is superseded: it finds the patient and changes
+        nothing. An older message than has told of the patient last adds what is not known of them.
         """
         row = self.find(site, identifiers)
         if row and self.is_retired(site, identifiers[0]):
             return row
         known = self.document(row) if row else None
         row = row or self._new(site, now)
-        if not _takes_word_of(row, told_by):
+        word = self._words.take(row, told_by) if told_by else Word.NEWEST
+        if word is Word.SUPERSEDED:
             return row
-        told = said(known)
+        told = _as_told(word, said, known)
         for identifier in told.identifiers:
             if _key(site, identifier) not in self._named:
                 self._name(site, identifier, row)
@@ -118,10 +120,13 @@ class Patients:
         prior: Sequence[Identifier],
         said: Said,
         *,
-        told_by: int | None,
+        told_by: Sent,
         now: datetime,
     ) -> tuple[PatientRow, set[int]]:
         """Retire `prior`: whoever they named is the survivor from now on.
+
+        That holds also for a merge that comes after newer news of its patients, unless its survivor has been
+        merged in turn.
 
         Returns:
             The survivor, and the ids of the patients that were merged into them. None was where the survivor
@@ -131,19 +136,24 @@ class Patients:
         row = self.find(site, survivor) or next(iter(priors), None) or self._new(site, now)
         # Told late: the survivor has since been merged into another. Merged back, a prior is their name now.
         late = self.is_retired(site, survivor[0]) and not any(self._names(site, one, row) for one in prior)
-        superseded = not _takes_word_of(row, told_by) or late
+        word = self._words.take(row, told_by)
+        if late:
+            word = Word.SUPERSEDED
+        # Nobody can have taken back what was not told: the names of a survivor who is new are news.
+        is_known = any(_key(site, one) in self._named for one in survivor)
+        keeps_names = is_known and word is not Word.NEWEST
         absorbed = {id(other): other for other in priors if other is not row}
         merged = self._absorb(row, list(absorbed.values()), now)
-        if not superseded:
+        if not keeps_names:
             for identifier in survivor:
                 self._name(site, identifier, row)
         # A merge back (A into B, then B into A) meets one patient: their identifiers change places.
-        kept = [] if superseded else [_key(site, one) for one in survivor]
+        kept = [] if keeps_names else [_key(site, one) for one in survivor]
         for identifier in prior:
             known = self._named.get(_key(site, identifier))
-            if _key(site, identifier) not in kept and not (superseded and known and not merged):
+            if _key(site, identifier) not in kept and not (keeps_names and known and not merged):
                 self._name(site, identifier, row, retired=True)
-        self._reconcile(site, row, () if superseded else survivor, None if superseded else said, now)
+        self._reconcile(site, row, () if keeps_names else survivor, word, said, now)
         return row, merged
 
     def write(self) -> None:
@@ -194,10 +204,16 @@ class Patients:
         return ids
 
     def _reconcile(
-        self, site: str, row: PatientRow, survivor: Sequence[Identifier], said: Said | None, now: datetime
+        self,
+        site: str,
+        row: PatientRow,
+        survivor: Sequence[Identifier],
+        word: Word,
+        said: Said,
+        now: datetime,
     ) -> None:
         known = self.document(row)
-        told = said(known) if said else known
+        told = _as_told(word, said, known)
         # The survivor's own come first: the first one names the patient.
         candidates = (*survivor, *known.identifiers, *told.identifiers)
         mine = [one for one in candidates if self._names(site, one, row)]
@@ -262,8 +278,15 @@ def _chunks(things: Collection[_T]) -> Iterator[list[_T]]:
     return (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
 
 
-def _takes_word_of(row: PatientRow, told_by: int | None) -> bool:
-    return told_by is None or takes_word_of(row, told_by)
+def _as_told(word: Word, said: Said, known: Patient | None) -> Patient:
+    """The patient by what is known and what a message says: on top of it, beneath it, or not at all."""
+    if known is None or word is Word.NEWEST:
+        return said(known)
+    if word is Word.SUPERSEDED:
+        return known
+    older = said(None)
+    identifiers = known.identifiers + older.identifiers
+    return enriched(known, older, "merge").model_copy(update={"identifiers": identifiers})
 
 
 def _told_later(session: Session, newest: int | None, told_by: int) -> bool:

@@ -6,9 +6,10 @@ tell it to the second; else it is the one that came later, by the message's id. 
 has from this very message is not recorded again.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum, auto
 
 from sqlmodel import Session, col, select
 
@@ -86,13 +87,31 @@ def sent(session: Session, message_ids: Collection[int]) -> dict[int, Sent]:
     return {message_id: known.get(message_id, Sent(message_id)) for message_id in message_ids}
 
 
-def takes_word_of(row: PatientRow | CatalogueEntry, message_id: int | None) -> bool:
-    """Whether the message is not older than the newest that has told of this row; it is the newest then."""
-    assert message_id is not None
-    if row.told_by is not None and row.told_by > message_id:
-        return False
-    row.told_by = message_id
-    return True
+class Word(StrEnum):
+    """What a message still has to say of a row that messages tell of."""
+
+    NEWEST = auto()
+    OVERTAKEN = auto()
+    """It was sent before the newest, and came after it: it says only what the newest does not."""
+    SUPERSEDED = auto()
+    """A newer one has come after it already."""
+
+
+class Words:
+    """Who has told of the rows of a transaction last."""
+
+    def __init__(self, session: Session, rows: Iterable[PatientRow | CatalogueEntry]) -> None:
+        told_by = {row.told_by for row in rows if row.told_by is not None}
+        self._sent = sent(session, told_by) if told_by else {}
+
+    def take(self, row: PatientRow | CatalogueEntry, by: Sent) -> Word:
+        """What the message has to say of the row; if it is the newest, the row is told by it from now on."""
+        newest = None if row.told_by is None else self._sent[row.told_by]
+        if newest and newest.id != by.id and newest.is_after(by):
+            return Word.OVERTAKEN if by.id > newest.id else Word.SUPERSEDED
+        row.told_by = by.id
+        self._sent[by.id] = by
+        return Word.NEWEST
 
 
 def _later_in_the_matter(event: Event, later: Event) -> bool:

@@ -1,5 +1,8 @@
 """Case 2: A40 merges; orders, worklist, ImagingStudy.subject and report follow the survivor."""
 
+from itertools import permutations
+
+import pytest
 from sqlmodel import select
 
 from radflow.store import destinations
@@ -131,6 +134,37 @@ def test_news_under_the_retired_number_change_nothing(hospital: Hospital) -> Non
     hospital.send(hospital.order("P1", changes=RETIRED), hospital.adt("A40", MERGED))
     hospital.send(hospital.adt("A08", {"PID": {3: "T99^^^HOSP^MR", 5: "Retired^Anew"}}))
     assert hospital.item("P1").PatientName == "Survivor^Sina"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+def test_in_any_order(hospital: Hospital, order: tuple[int, ...]) -> None:
+    """MSH-7 tells what came first: the survivor by their newest name, and what only older messages say."""
+    at = [{"msh_7": f"2026112408000{second}"} for second in range(4)]
+    said = [
+        hospital.adt("A04", {"PID": {3: "4711^^^HOSP^MR", 5: "Maiden^Sina", 7: "19610412", 8: ""}}, **at[0]),
+        hospital.order("P1", changes=RETIRED, **at[1]),
+        hospital.adt("A40", MERGED, **at[2]),
+        hospital.adt("A08", {"PID": {3: "4711^^^HOSP^MR", 5: "Married^Sina", 7: "", 8: ""}}, **at[3]),
+    ]
+    for number in order:
+        hospital.send(said[number])
+    item = hospital.item("P1")
+    shown = (item.PatientID, item.PatientName, item.PatientBirthDate, item.PatientSex)
+    assert shown == ("4711", "Married^Sina", "19610412", "F")
+    assert len({row.patient_id for row in hospital.rows()}) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=str)
+def test_merged_back_in_any_order(hospital: Hospital, order: tuple[int, ...]) -> None:
+    """The one who was retired first is the survivor in the end."""
+    hospital.send(hospital.order("P1", changes=RETIRED), hospital.order("P2", changes=SURVIVOR))
+    hospital.advance(minutes=1)
+    first = hospital.adt("A40", MERGED)
+    hospital.advance(minutes=1)
+    said = [first, hospital.adt("A40", merged("4711", "T99", "Retired^Ruth"))]
+    for number in order:
+        hospital.send(said[number])
+    assert {item.PatientID for item in hospital.worklist()} == {"T99"}
 
 
 def test_a_receiver_that_was_away_hears_it_all_in_order_across_a_merge(a_hospital: AHospital) -> None:

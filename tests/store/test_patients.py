@@ -8,6 +8,7 @@ from sqlmodel import select
 from radflow.model import Identifier, Patient, PersonName
 from radflow.store.engine import Store
 from radflow.store.patients import Patients, Said, of_order
+from radflow.store.standing import Sent
 from radflow.store.tables import PatientIdentifier, PatientRow
 
 
@@ -20,7 +21,7 @@ def a_patient(*identifiers: Identifier, family: str = "Müller") -> Patient:
 
 
 def told(
-    store: Store, now: datetime, *patients: Patient, site: str = "main", told_by: int | None = None
+    store: Store, now: datetime, *patients: Patient, site: str = "main", told_by: Sent | None = None
 ) -> None:
     with store.write() as session:
         known = Patients(session, ((site, one) for patient in patients for one in patient.identifiers))
@@ -76,7 +77,7 @@ def test_all_identifiers_of_a_merged_patient_find_the_survivor(store: Store, now
     with store.write() as session:
         known = Patients(session, [("main", mrn("1")), ("main", mrn("2"))])
         row, before = known.merge(
-            "main", [mrn("2")], [mrn("1")], lambda one: one or a_patient(), told_by=5, now=now
+            "main", [mrn("2")], [mrn("1")], lambda one: one or a_patient(), told_by=Sent(5), now=now
         )
         known.write()
         assert (row.told_by, len(before)) == (5, 1)
@@ -92,7 +93,7 @@ def test_all_identifiers_of_a_merged_patient_find_the_survivor(store: Store, now
 
 def test_an_order_adds_what_adt_has_not_told(store: Store, now: datetime) -> None:
     """Newest wins, empty says nothing; an order older than the newest ADT adds nothing."""
-    told(store, now, Patient(identifiers=(mrn("1"),), sex="F"), told_by=7)
+    told(store, now, Patient(identifiers=(mrn("1"),), sex="F"), told_by=Sent(7))
     for told_by, family, shown in ((6, "Old", ""), (8, "New", "New"), (8, "", "New")):
         with store.write() as session:
             sent = a_patient(mrn("1"), family=family)

@@ -10,6 +10,7 @@ from mappings.hl7.reader import Hl7Message
 from radflow.services.intake.taken import Taken
 from radflow.settings import Site
 from radflow.store import catalogues, messages
+from radflow.store.standing import Sent
 
 
 def read(message: Hl7Message, site: Site) -> Sequence[CatalogueChange]:
@@ -19,6 +20,6 @@ def read(message: Hl7Message, site: Site) -> Sequence[CatalogueChange]:
 
 def apply(session: Session, batch: Sequence[Taken[Sequence[CatalogueChange]]], now: datetime) -> None:
     """Bring the catalogues up to date."""
-    said = ((taken.site.name, taken.message.id, change) for taken in batch for change in taken.said)
+    said = ((taken.site.name, Sent.of(taken.message), change) for taken in batch for change in taken.said)
     catalogues.apply(session, said, now)
     messages.mark_all_processed(session, {taken.id: () for taken in batch}, now)

@@ -15,6 +15,7 @@ from radflow.services.intake.taken import Taken
 from radflow.settings import Site
 from radflow.store import following, messages, outbox
 from radflow.store.patients import Patients
+from radflow.store.standing import Sent
 
 _MERGES = frozenset({PatientAction.MERGE, PatientAction.CHANGE_IDENTIFIER})
 
@@ -57,16 +58,16 @@ def _apply_one(
     """The keys of the orders that follow."""
     if one.action is PatientAction.NOTHING:
         return set()
-    site, identifiers = taken.site.name, one.patient.identifiers
+    site, identifiers, sent = taken.site.name, one.patient.identifiers, Sent.of(taken.message)
     if one.action in _MERGES:
         queues = {outbox.queue_of_patient(known.name(site, each)) for each in (*one.prior, *identifiers)}
-        row, before = known.merge(site, identifiers, one.prior, one.on_top_of, told_by=taken.id, now=now)
+        row, before = known.merge(site, identifiers, one.prior, one.on_top_of, told_by=sent, now=now)
         event = Event.PATIENT_MERGED
         into = outbox.queue_of_patient(known.name(site, identifiers[0]))
         for destination in taken.site.destinations:
             outbox.join(session, site, destination.name, queues, into)
     else:
-        row, before = known.update(site, identifiers, one.on_top_of, told_by=taken.id, now=now), set()
+        row, before = known.update(site, identifiers, one.on_top_of, told_by=sent, now=now), set()
         event = Event.PATIENT_CHANGED
     if row.id is None or not with_orders & {row.id, *before}:
         return set()
