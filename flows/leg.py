@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from prefect.exceptions import Abort
+from sqlmodel import Session
 
 from flows.runtime import PREFECT, Runtime
 from radflow.clock import utc_now
@@ -103,7 +104,8 @@ class Leg:
                 session, self.key, event, source=self.id, occurred_at=now, now=now, step=step, detail=detail,
                 leg=self.id, revision=self._seen.progress.revision,
             )  # fmt: skip
-        self._look()
+            session.flush()
+            self._look_in(session)
 
     def rest(self, wake_at: datetime | None = None, nudges: int | None = None) -> None:
         """Suspend the run until news come or the time is there; returns only if news came meanwhile.
@@ -141,7 +143,10 @@ class Leg:
 
     def _look(self) -> None:
         with store().write() as session:
-            self._seen = orders.look(session, self.key, leg=self.id, now=utc_now(), lease=self._lease)
+            self._look_in(session)
+
+    def _look_in(self, session: Session) -> None:
+        self._seen = orders.look(session, self.key, leg=self.id, now=utc_now(), lease=self._lease)
 
     def _keep(self) -> None:
         while not self._over.wait(self._lease.total_seconds() / 3):

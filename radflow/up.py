@@ -182,6 +182,12 @@ def prefect_environment(port: int) -> dict[str, str]:
         # What legs log goes to the server in one request of each process at a time, not in one a leg.
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "5",
         "PREFECT_LOGGING_LEVEL": settings().log_level,
+        # What a step's task run becomes is written with others, not in a transaction of its own each time.
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+        "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+        # A leg that stands in line after a burst is none that ops must look at.
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "60",
     }
     return {name: value for name, value in ours.items() if name not in os.environ}
 

@@ -3,6 +3,7 @@
 The dispatcher does this all the time; each sweep does it once more, as the safety net.
 """
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,13 +13,15 @@ from typing import Any
 from prefect.client.schemas.objects import StateType
 from sqlmodel import Session
 
-from radflow.connectors.orchestrator import NoSuchRun, Orchestrator, OrchestratorUnavailable
+from radflow.connectors.orchestrator import NoSuchRun, Orchestrator, OrchestratorUnavailable, RunState
 from radflow.store import orders
 from radflow.store.engine import Store
 from radflow.store.tables import OrderRow
 
 PATIENCE = timedelta(seconds=30)
 """How long a scheduled leg may take to start before its order is looked at again."""
+IN_LINE = timedelta(minutes=5)
+"""The longest time between two looks at a leg that stands in line, so that a long line is not all looks."""
 SOON = timedelta(seconds=1)
 AT_ONCE = 4
 """Calls to Prefect's server that do not wait for each other: more would wait for it."""
@@ -55,8 +58,7 @@ def wake_orders(store: Store, orchestrator: Orchestrator, now: datetime, limit: 
             session.add(claim.row)
     if not claimed:
         return Woken()
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        answers = list(threads.map(partial(_asked, orchestrator, now), claimed))
+    answers = _asked_all(orchestrator, now, claimed)
     woken = Woken()
     with store.write() as session:
         for claim, answer in zip(claimed, answers, strict=True):
@@ -93,27 +95,48 @@ class _Answer:
     unavailable: OrchestratorUnavailable | None = None
 
 
-def _asked(orchestrator: Orchestrator, now: datetime, claim: _Claim) -> _Answer:
+def _asked_all(orchestrator: Orchestrator, now: datetime, claims: Sequence[_Claim]) -> list[_Answer]:
+    runs = [claim.row.run_id for claim in claims if claim.row.run_id]
     try:
-        return _wake(orchestrator, now, claim)
+        # One is resumed without a look: as a rule it is suspended.
+        states = orchestrator.states(runs) if len(runs) > 1 else {}
     except OrchestratorUnavailable as error:
-        return _Answer(becomes={"wake_at": now}, unavailable=error)
+        return [_away(now, error)] * len(claims)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(partial(_asked, orchestrator, now, states), claims))
 
 
-def _wake(orchestrator: Orchestrator, now: datetime, claim: _Claim) -> _Answer:
+def _asked(
+    orchestrator: Orchestrator, now: datetime, states: Mapping[str, RunState], claim: _Claim
+) -> _Answer:
+    try:
+        return _wake(orchestrator, now, claim, states.get(claim.row.run_id or ""))
+    except OrchestratorUnavailable as error:
+        return _away(now, error)
+
+
+def _away(now: datetime, error: OrchestratorUnavailable) -> _Answer:
+    return _Answer(becomes={"wake_at": now}, unavailable=error)
+
+
+def _wake(orchestrator: Orchestrator, now: datetime, claim: _Claim, state: RunState | None) -> _Answer:
+    """`state`: the run's, where it is known already."""
     row = claim.row
     if row.run_id is None:
         run_id = orchestrator.create_run(row.key, row.round, tags_of(row))
         return _Answer("created", {"run_id": run_id})
     try:
-        if orchestrator.resume(row.run_id):
-            return _Answer("resumed")
-        state = orchestrator.state_of(row.run_id)
+        if state is None or state.type is StateType.PAUSED:
+            if orchestrator.resume(row.run_id):
+                return _Answer("resumed")
+            state = orchestrator.states([row.run_id]).get(row.run_id)
     except NoSuchRun:
+        state = None
+    if state is None:
         # Prefect's database was lost, or the run deleted: the store makes it anew.
         return _Answer(becomes={"run_id": None, "wake_at": now})
     if state.type is StateType.SCHEDULED:
-        return _Answer()
+        return _Answer(becomes={"wake_at": now + min(max(PATIENCE, now - state.since), IN_LINE)})
     if state.type in (StateType.PENDING, StateType.CANCELLING) and now - state.since < PATIENCE:
         return _Answer(becomes={"wake_at": state.since + PATIENCE})
     if state.type is StateType.CANCELLED:

@@ -60,7 +60,7 @@ def write_order(order_key: str) -> str:
         except _Busy:
             if time.monotonic() > give_up:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.03)
         with store().read() as session:
             if not warehouse.is_pending(session, order_key):
                 return Warehouse(settings().warehouse_url(site)).path(_TABLE["orders"], site.name, row.day)

@@ -73,7 +73,7 @@ class Hospital:
 def hospital(place: Place) -> Iterator[Hospital | None]:
     """Everything up on free ports of the loopback address; None where there is no PostgreSQL.
 
-    Prefect asks for its deployments' schedules as in production; archives are asked every two seconds.
+    Prefect asks for its deployments' schedules as in production; archives are asked every ten seconds.
     """
     with stores.postgresql(place) as database:
         if database is None:
@@ -95,7 +95,7 @@ def hospital(place: Place) -> Iterator[Hospital | None]:
                 mllp_port=mllp,
                 worklist_port=worklist,
             )
-            site = Site(free_port(), sweep_seconds=2)
+            site = Site(free_port(), sweep_seconds=10)
             try:
                 site.start(place.say)
                 yield Hospital(site, database, archive, mllp, worklist)

@@ -47,14 +47,11 @@ class Orchestrator(Protocol):
     def resume(self, run_id: str) -> bool:
         """Schedule a suspended run again; False when it is not suspended. Raises NoSuchRun."""
 
-    def state_of(self, run_id: str) -> RunState:
-        """Raises NoSuchRun."""
+    def states(self, run_ids: Sequence[str]) -> dict[str, RunState]:
+        """How the runs stand, 200 at most; those that Prefect does not have are left out."""
 
     def schedule_anew(self, run_id: str) -> None:
         """Schedule a run whose leg was lost, whatever state it is shown in."""
-
-    def known(self, run_ids: Sequence[str]) -> set[str]:
-        """Those of the runs that Prefect has."""
 
 
 class PrefectOrchestrator:
@@ -93,29 +90,17 @@ class PrefectOrchestrator:
                 raise NoSuchRun(run_id) from None
             except PrefectHTTPStatusError as error:
                 # Prefect 3.8 answers 500 when it is asked to resume a run that it does not have.
-                if not self.known([run_id]):
+                if not self.states([run_id]):
                     raise NoSuchRun(run_id) from error
                 raise
         return answer.status is SetStateStatus.ACCEPT
 
-    def state_of(self, run_id: str) -> RunState:
-        with _reached():
-            try:
-                state = self._client.read_flow_run(UUID(run_id)).state
-            except ObjectNotFound:
-                raise NoSuchRun(run_id) from None
-        assert state is not None
-        return RunState(state.type, state.timestamp)
+    def states(self, run_ids: Sequence[str]) -> dict[str, RunState]:
+        return _states(self._client, run_ids)
 
     def schedule_anew(self, run_id: str) -> None:
         with _reached():
             self._client.set_flow_run_state(UUID(run_id), _next_leg(), force=True)
-
-    def known(self, run_ids: Sequence[str]) -> set[str]:
-        ids = FlowRunFilterId(any_=[UUID(run_id) for run_id in run_ids])
-        with _reached():
-            runs = self._client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids), limit=200)
-        return {str(run.id) for run in runs}
 
 
 class PrefectQuestions:
@@ -139,10 +124,7 @@ class PrefectQuestions:
 
     def states(self, run_ids: Sequence[str]) -> dict[str, RunState]:
         """How the runs stand, 200 at most; those that Prefect does not have are left out."""
-        ids = FlowRunFilterId(any_=[UUID(run_id) for run_id in run_ids])
-        with _reached():
-            runs = self._client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids), limit=200)
-        return {str(run.id): RunState(run.state.type, run.state.timestamp) for run in runs if run.state}
+        return _states(self._client, run_ids)
 
     def close(self, run_id: str, why: str) -> None:
         """End the run: its question is answered, or of no use any more."""
@@ -173,6 +155,13 @@ def _deployment(client: SyncPrefectClient, name: str) -> UUID:
         raise OrchestratorUnavailable(f"Prefect has no deployment {name}: run `radflow deploy`.") from None
 
 
+def _states(client: SyncPrefectClient, run_ids: Sequence[str]) -> dict[str, RunState]:
+    ids = FlowRunFilterId(any_=[UUID(run_id) for run_id in run_ids])
+    with _reached():
+        runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids), limit=200)
+    return {str(run.id): RunState(run.state.type, run.state.timestamp) for run in runs if run.state}
+
+
 class FakeOrchestrator:
     """Prefect in memory: runs as a dict of states, which a test may set."""
 
@@ -189,25 +178,22 @@ class FakeOrchestrator:
         return run_id
 
     def resume(self, run_id: str) -> bool:
-        suspended = self.state_of(run_id).type is StateType.PAUSED
+        self._reach()
+        if run_id not in self.runs:
+            raise NoSuchRun(run_id)
+        suspended = self.runs[run_id].type is StateType.PAUSED
         if suspended:
             self.schedule_anew(run_id)
         return suspended
 
-    def state_of(self, run_id: str) -> RunState:
+    def states(self, run_ids: Sequence[str]) -> dict[str, RunState]:
         self._reach()
-        if run_id not in self.runs:
-            raise NoSuchRun(run_id)
-        return self.runs[run_id]
+        return {run_id: self.runs[run_id] for run_id in run_ids if run_id in self.runs}
 
     def schedule_anew(self, run_id: str) -> None:
         self._reach()
         self.runs[run_id] = RunState(StateType.SCHEDULED, self._now)
         self.resumed.append(run_id)
-
-    def known(self, run_ids: Sequence[str]) -> set[str]:
-        self._reach()
-        return set(run_ids) & set(self.runs)
 
     def _reach(self) -> None:
         if self.down:

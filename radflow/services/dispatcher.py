@@ -61,7 +61,7 @@ class Dispatcher:
             open_orders = [(row.key, row.run_id) for row in orders.open_with_run(session) if row.run_id]
         for start in range(0, len(open_orders), BATCH):
             page = open_orders[start : start + BATCH]
-            known = self._orchestrator.known([run_id for _, run_id in page])
+            known = self._orchestrator.states([run_id for _, run_id in page])
             missing = [key for key, run_id in page if run_id not in known]
             with self._store.write() as session:
                 orders.forget_runs(session, missing, utc_now())

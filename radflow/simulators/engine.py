@@ -67,23 +67,19 @@ class Legs:
         return run_id
 
     def resume(self, run_id: str) -> bool:
-        paused = self.state_of(run_id).type is StateType.PAUSED
+        if run_id not in self._states:
+            raise NoSuchRun(run_id)
+        paused = self._states[run_id].type is StateType.PAUSED
         if paused:
             self.schedule_anew(run_id)
         return paused
 
-    def state_of(self, run_id: str) -> RunState:
-        try:
-            return self._states[run_id]
-        except KeyError:
-            raise NoSuchRun(run_id) from None
+    def states(self, run_ids: Sequence[str]) -> dict[str, RunState]:
+        return {run_id: self._states[run_id] for run_id in run_ids if run_id in self._states}
 
     def schedule_anew(self, run_id: str) -> None:
         self._say(run_id, StateType.SCHEDULED)
         self._due.append(run_id)
-
-    def known(self, run_ids: Sequence[str]) -> set[str]:
-        return set(run_ids) & self._states.keys()
 
     def run_due(self) -> bool:
         """Run the legs that are scheduled; whether there were any."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, insert, select
 
 from mappings.fhir.publishing import PUBLISHED, WITHDRAWABLE, Known, Outcome, Written
 from radflow.store.tables import PublicationRow
@@ -86,6 +86,7 @@ def save(
 ) -> None:
     """Keep what has become of entries. What failed leaves what was written before as it is."""
     rows = {row.name: row for row in of_order(session, order_key, destination)}
+    new: list[PublicationRow] = []
     for one in written:
         entry = one.entry
         row = rows.get(entry.name) or PublicationRow(
@@ -99,4 +100,9 @@ def save(
         if one.outcome == Outcome.WITHDRAWN:
             row.digest, row.elements = entry.digest, sorted({*row.elements, *entry.resource})
             row.version = one.version
-        session.add(row)
+        if entry.name not in rows:
+            rows[entry.name] = row
+            new.append(row)
+    if new:
+        # As rows of one short statement, which the driver knows: added as objects they would be one long one.
+        session.execute(insert(PublicationRow), [row.model_dump(exclude={"id"}) for row in new])

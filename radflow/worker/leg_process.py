@@ -6,7 +6,7 @@ Standard input and output belong to the worker: flows, and what they start, have
 they print goes to standard error. When the worker stops or dies, standard input ends: the leg that runs may
 come to its end (last_leg.py), and no other follows. The line `cancel` ends the leg, and the process.
 
-Timeouts, heartbeats and logs of a run are `run_flow`'s, as they are in Prefect's own process worker.
+Timeouts and logs of a run are `run_flow`'s, as they are in Prefect's own process worker.
 """
 
 import os
@@ -29,9 +29,12 @@ from prefect.exceptions import Abort, Pause, TerminationSignal
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.logging.loggers import flow_run_logger
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, get_current_settings, temporary_settings
 
+from radflow.worker.heartbeats import heartbeats
 from radflow.worker.last_leg import end_soon
 from radflow.worker.leg_client import LegClient, connection
+from radflow.worker.step_events import leave_out_pending
 
 CANCEL = b"cancel\n"
 RESTS_BY_ITSELF = "order"
@@ -48,10 +51,14 @@ def main() -> None:
         import_module(module)
     legs: queue.Queue[bytes | None] = queue.Queue()
     threading.Thread(target=_read, args=(lines, legs), daemon=True).start()
+    leave_out_pending()
+    every = get_current_settings().flows.heartbeat_frequency
     # One connection for all legs.
-    with connection() as context:
+    with connection() as context, temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         while (leg := legs.get()) is not None:
-            status = _run(FlowRun.model_validate_json(leg), context.client)
+            run = FlowRun.model_validate_json(leg)
+            with heartbeats(run, every):
+                status = _run(run, context.client)
             with suppress(BrokenPipeError):
                 answers.write(b"%d\n" % status)
                 answers.flush()

@@ -87,7 +87,7 @@ def test_prefects_database_lost_gives_open_orders_their_runs_again(hospital: Hos
     hospital.service("dispatcher").stop()
     with get_client(sync_client=True) as client:
         client.delete_flow_run(UUID(str(row.run_id)))
-    assert PrefectOrchestrator().known([str(row.run_id)]) == set()
+    assert PrefectOrchestrator().states([str(row.run_id)]) == {}
     hospital.service("dispatcher").start()
     eventually(lambda: hospital.rows("GONE")[0].run_id not in (None, row.run_id))
     eventually(lambda: hospital.all_in("GONE", 1, "worklisted"))

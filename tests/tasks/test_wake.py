@@ -1,5 +1,6 @@
 """Waking orders, with Prefect in memory and a clock that the test owns."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -155,6 +156,38 @@ def test_news_that_come_while_prefect_is_asked_are_not_lost(
         patch.setattr(prefect, "resume", stopped)
         assert not wake_orders(store, prefect, later)
     assert wake_orders(store, prefect, later).rescued == [key]
+
+
+def test_legs_in_line_are_looked_at_ever_more_rarely_and_all_at_once(
+    store: Store, prefect: FakeOrchestrator, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand orders that wait for a process would otherwise keep Prefect from giving them one."""
+    with store.write() as session:
+        for number in range(3):
+            orders.place(session, an_order(f"P{number}"), source="test", occurred_at=now, now=now)
+    wake_orders(store, prefect, now)
+    asked: list[tuple[datetime, str, int]] = []
+    at = now
+    resume, states = prefect.resume, prefect.states
+
+    def resumed(run: str) -> bool:
+        asked.append((at, "resume", 1))
+        return resume(run)
+
+    def looked_at(runs: Sequence[str]) -> dict[str, RunState]:
+        asked.append((at, "states", len(runs)))
+        return states(runs)
+
+    monkeypatch.setattr(prefect, "resume", resumed)
+    monkeypatch.setattr(prefect, "states", looked_at)
+    for seconds in range(0, 1200, 10):
+        at = now + timedelta(seconds=seconds)
+        wake_orders(store, prefect, at)
+    assert {(call, runs) for _, call, runs in asked} == {("states", 3)}
+    assert [(when - now).total_seconds() for when, *_ in asked] == [30, 60, 120, 240, 480, 780, 1080]
+    for run_id in prefect.runs:
+        prefect.runs[run_id] = RunState(StateType.PAUSED, at)
+    assert len(wake_orders(store, prefect, now + timedelta(seconds=1380)).resumed) == 3
 
 
 def test_prefect_down_keeps_the_wish_to_wake(

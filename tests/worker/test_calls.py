@@ -81,3 +81,15 @@ def test_a_leg_asks_no_more_than_it_has_to(prefect: Prefect, store: Store) -> No
         second = of_the_leg(prefect, before)
     assert {call: first[call] for call in FIRST_LEG | ONCE_A_PROCESS} == FIRST_LEG | ONCE_A_PROCESS
     assert second == ANY_OTHER_LEG
+    steps = {"filter": {"event": {"prefix": ["prefect.task-run."]}}, "limit": 50}
+
+    def told() -> Counter[str]:
+        events = prefect.client.request("POST", "/events/filter", json=steps).json()["events"]
+        return Counter(event["event"].rpartition(".")[2] for event in events)
+
+    eventually(lambda: told()["Completed"] > 1)
+    assert told().keys() == {"Running", "Completed"}
+    runs = prefect.client.read_task_runs()
+    assert {(one.name.rpartition("-")[0], one.state_name) for one in runs} == {
+        ("put_on_worklist", "Completed"), ("tell_receivers", "Completed"),
+    }  # fmt: skip
