@@ -5,7 +5,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed, Failed
 
-from tasks.by_hand import Action, CannotBeDone, Wish, fulfil
+from tasks.by_hand import Action, CannotBeDone, fulfil, wish
 
 
 @flow(name="by-hand", persist_result=False)
@@ -29,7 +29,7 @@ def by_hand(
     """
     try:
         state = fulfil(
-            Wish(
+            wish(
                 action=action, order_key=order_key, by=by, reason=reason,
                 study_instance_uid=study_instance_uid, to_order_key=to_order_key,
             )

@@ -43,11 +43,16 @@ def describe(candidate: int) -> str:
     try:
         with store().read() as session:
             row = candidates.find_undecided(session, candidate)
+            numbered = candidates.has_its_number(session, row)
     except NoSuchCandidate:
         return ""
+    like = (
+        f"with the accession number of order **{row.order_key}**, but under another Patient ID"
+        if numbered
+        else f"of the patient, modality and day of order **{row.order_key}**, but not with its numbers"
+    )
     return (
-        f"Archive **{row.archive}** has a study of the patient, modality and day of order "
-        f"**{row.order_key}**, but not with its numbers. "
+        f"Archive **{row.archive}** has a study {like}. "
         f"`radflow reconcile show {candidate}` shows both. Is it the order's?"
     )
 

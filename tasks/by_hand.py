@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from sqlmodel import Session
 
 from radflow.clock import utc_now
@@ -67,6 +68,16 @@ class Wish(BaseModel):
 
 class CannotBeDone(ValueError):
     """The wish cannot be fulfilled; the text says why, free of patient data."""
+
+
+def wish(**said: Any) -> Wish:
+    """The wish, as a person has said it. Raises CannotBeDone where something is missing or is too long."""
+    try:
+        return Wish(**said)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        told = (": ".join((*map(str, problem["loc"]), problem["msg"])) for problem in problems)
+        raise CannotBeDone(f"{'; '.join(told)}. Nothing is changed.") from None
 
 
 def fulfil(wish: Wish) -> str:

@@ -8,7 +8,7 @@ from sqlmodel import Session
 from radflow.connectors.archive import Wanted
 from radflow.model import Study
 from radflow.order import AWAITING_IMAGES
-from radflow.store import archives, candidates, studies
+from radflow.store import archives, candidates, patients, studies
 from radflow.store.performed_orders import performed_in
 from radflow.store.studies import Awaited
 from radflow.store.tables import ArchiveState, StudyRow
@@ -79,11 +79,13 @@ def _take(look: Look, found: Iterable[Study]) -> list[Study]:
         others = studies.of_other_sites(session, look.site.name, uids)
         shown = [study for study in shown if study.study_instance_uid not in others]
         performed = performed_in(session, look.site.name, uids)
-        owners = Owners(studies.orders_by_number(session, look.site.name, shown), performed)
+        rows = studies.orders_by_number(session, look.site.name, shown)
+        names = patients.names_of(session, {row.patient_id for row in rows})
+        owners = Owners(rows, performed, names, accession_alone=look.site.finding.accession_alone)
         owned = [study for study in shown if owners.of(study)]
-        rows = studies.of_uids(session, [study.study_instance_uid for study in owned])
+        noted = studies.of_uids(session, [study.study_instance_uid for study in owned])
         away = _archives_away(session, look)
-    known = {(row.order_key, row.study_instance_uid): row for row in rows}
+    known = {(row.order_key, row.study_instance_uid): row for row in noted}
     for study in owned:
         for order in owners.of(study):
             row = known.get((order.key, study.study_instance_uid))
@@ -93,7 +95,12 @@ def _take(look: Look, found: Iterable[Study]) -> list[Study]:
                 look.note(order.key, counted, moved=row is not None and row.archive in away)
             elif row is None or _has_changed(row, study):
                 look.note(order.key, study)
-    return [study for study in shown if not owners.of(study)]
+    nobodys = [study for study in shown if not owners.of(study)]
+    waits = [
+        (row, study) for study in nobodys for row in owners.in_doubt(study) if row.state in AWAITING_IMAGES
+    ]
+    _ask(look, [(row.key, study) for row, study in waits])
+    return nobodys
 
 
 def _has_changed(row: StudyRow, study: Study) -> bool:
@@ -121,6 +128,10 @@ def _propose(look: Look, nobodys: Sequence[Study]) -> None:
             study = look.client.describe(study.study_instance_uid) or study
             orders = list(candidates_of(study, of_patients, look.site.zone))
         proposals += [(order.key, study) for order in orders]
+    _ask(look, proposals)
+
+
+def _ask(look: Look, proposals: Sequence[tuple[str, Study]]) -> None:
     if proposals:
         with look.store.write() as session:
             for order_key, study in proposals:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tasks.by_hand import Action, Wish, fulfil
+from tasks.by_hand import Action, fulfil, wish
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.")]
 Key = Annotated[str, typer.Argument(help="The order's key, as the Prefect run is named.")]
@@ -71,11 +71,11 @@ COMMANDS = (hold, resume, cancel, link, unlink, relink, resend, republish, close
 
 def _do(action: Action, key: str, reason: str, as_json: bool, study: str = "", to: str = "") -> None:
     try:
-        wish = Wish(
+        said = wish(
             action=action, order_key=key, by=getpass.getuser(), reason=reason, study_instance_uid=study,
             to_order_key=to,
         )  # fmt: skip
-        state = fulfil(wish)
+        state = fulfil(said)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     if as_json:

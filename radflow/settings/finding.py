@@ -28,6 +28,9 @@ class Finding(Section):
     """How often it is."""
     candidates: bool = True
     """Whether studies of the right patient, modality and day are proposed to a person."""
+    accession_alone: bool = False
+    """Whether a study with the order's accession number is the order's also under a Patient ID that is not
+    known to be the patient's, as where the archive has numbers of its own. Else a person is asked."""
 
 
 class Webhook(Service):

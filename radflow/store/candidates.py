@@ -69,6 +69,12 @@ def find_undecided(session: Session, candidate_id: int) -> StudyCandidate:
     return candidate
 
 
+def has_its_number(session: Session, candidate: StudyCandidate) -> bool:
+    """Whether the study has the order's accession number."""
+    order = session.get_one(OrderRow, candidate.order_key)
+    return Study.model_validate(candidate.document).accession_number == order.accession_number
+
+
 def to_ask(session: Session, limit: int) -> Sequence[StudyCandidate]:
     """Undecided ones that no run asks a person about."""
     return session.exec(_open().where(col(StudyCandidate.run_id).is_(None)).limit(limit)).all()

@@ -248,6 +248,18 @@ def retired_of(session: Session, patient_id: int) -> list[Identifier]:
     return [Identifier(value=one.value, assigner=one.assigner) for one in found]
 
 
+def names_of(session: Session, patient_ids: Collection[int]) -> dict[int, set[str]]:
+    """Patient → the values of all their identifiers, those that a merge has retired included."""
+    found: dict[int, set[str]] = {}
+    for some in _chunks(set(patient_ids)):
+        query = select(PatientIdentifier.patient_id, PatientIdentifier.value).where(
+            col(PatientIdentifier.patient_id).in_(some)
+        )
+        for patient_id, value in session.exec(query):
+            found.setdefault(patient_id, set()).add(value)
+    return found
+
+
 def of_order(
     session: Session, site: str, sent: Patient, preference: Preference, *, told_by: int | None, now: datetime
 ) -> tuple[int, Patient]:

@@ -119,6 +119,12 @@ def test_a_chain_of_merges(hospital: Hospital) -> None:
     hospital.send(hospital.order("P3", changes={"PID": {3: "A^^^HOSP^MR", 5: "One^A"}}))
     assert hospital.item("P3").PatientID == "C"
 
+    hospital.image("P1")
+    hospital.send(hospital.report("P1", changes={"PID": {3: "A^^^HOSP^MR", 5: "One^A"}}))
+    assert subjects(hospital) == {("C", "Three")}
+    assert [one.get("PID-3.1") for one in hospital.results()] == ["C"]
+    assert patient_ids(hospital) == {"HOSP|C", "HOSP|F"}
+
 
 def test_an_order_that_comes_late_under_the_retired_number(hospital: Hospital) -> None:
     """Its placer knows the patient by the old number and name; the worklist shows who they are."""
@@ -126,14 +132,24 @@ def test_an_order_that_comes_late_under_the_retired_number(hospital: Hospital) -
     hospital.send(hospital.order("P1", changes=RETIRED))
     item = hospital.item("P1")
     assert (item.PatientID, item.PatientName) == ("4711", "Survivor^Sina")
+    hospital.image("P1")
+    hospital.send(hospital.report("P1", changes={"PID": {3: "T99^^^HOSP^MR", 5: "Retired^Ruth"}}))
+    assert subjects(hospital) == {("4711", "Survivor")}
+    assert [one.get("PID-3.1") for one in hospital.results()] == ["4711"]
     assert patient_ids(hospital) == {"HOSP|4711"}
 
 
 def test_news_under_the_retired_number_change_nothing(hospital: Hospital) -> None:
     """An A08 that was on its way when the patients were merged."""
+    news = {"PID": {3: "T99^^^HOSP^MR", 5: "Retired^Anew"}}
     hospital.send(hospital.order("P1", changes=RETIRED), hospital.adt("A40", MERGED))
-    hospital.send(hospital.adt("A08", {"PID": {3: "T99^^^HOSP^MR", 5: "Retired^Anew"}}))
+    hospital.send(hospital.adt("A08", news))
     assert hospital.item("P1").PatientName == "Survivor^Sina"
+    hospital.image("P1")
+    hospital.send(hospital.report("P1", changes={"PID": {3: "4711^^^HOSP^MR"}}))
+    hospital.send(hospital.adt("A08", news))
+    assert subjects(hospital) == {("4711", "Survivor")}
+    assert [one.get("PID-5.1") for one in hospital.results()] == ["Survivor"]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)

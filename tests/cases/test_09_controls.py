@@ -117,6 +117,12 @@ def test_held_and_released(hospital: Hospital) -> None:
     assert hospital.state("P1") == "worklisted"
     assert hospital.item("P1").ScheduledProcedureStepSequence[0].Modality == "MR"
     assert controls(hospital.told_ris())[:2] == ["NW", "HD"]
+    hospital.image("P1")
+    hospital.send(hospital.report("P1"))
+    (request,) = hospital.fhir("ServiceRequest")
+    assert request["status"] == "completed"
+    assert list(hospital.warehouse("orders")["state"]) == ["published"]
+    assert {"order-held", "order-released"} <= set(hospital.warehouse("events")["event"])
 
 
 def test_replaced(hospital: Hospital) -> None:
@@ -129,6 +135,12 @@ def test_replaced(hospital: Hospital) -> None:
     assert hospital.send(hospital.message("ORM^O01^ORM_O01", *lines)) == ["AA"]
     assert (hospital.state("P1"), hospital.items("P1")) == ("cancelled", [])
     assert hospital.item("P2").RequestedProcedureDescription == "MR head"
+    hospital.image("P2")
+    hospital.send(hospital.report("P2"))
+    (request,) = hospital.fhir("ServiceRequest")
+    assert request["code"]["text"] == "MR head"
+    states = hospital.warehouse("orders").set_index("placer_order_number")["state"]
+    assert states.to_dict() == {"P1": "cancelled", "P2": "published"}
 
 
 def test_a_replacement_of_what_has_begun_is_refused(hospital: Hospital) -> None:

@@ -32,8 +32,11 @@ def test_the_same_order_twice(hospital: Hospital) -> None:
 
 
 def test_a_day_replayed_changes_nothing(hospital: Hospital) -> None:
-    """Every message once more, after a published, a changed, a cancelled order and one that waits."""
+    """Every message once more: a published, a changed, a cancelled order, one that waits, and a merge."""
     hospital.publish("P1")
+    hospital.publish("P4", {"PID": {3: "T99^^^HOSP^MR", 5: "Retired^Ruth"}})
+    merge = {"PID": {3: "4711^^^HOSP^MR"}, "MRG": {1: "T99^^^HOSP^MR"}}
+    hospital.send(hospital.adt("A08", {"PID": {5: "Moreau^Åse"}}), hospital.adt("A40", merge))
     hospital.send(hospital.order("P2"))
     hospital.advance(minutes=1)
     hospital.send(hospital.order("P2", "XO", changes={"OBR": {13: "changed"}}), hospital.order("P3"))
@@ -67,7 +70,7 @@ def test_a_change_before_its_order(hospital: Hospital) -> None:
     assert hospital.item("P1").ScheduledProcedureStepSequence[0].Modality == "MR"
 
 
-@pytest.mark.parametrize("order", permutations(range(3)))
+@pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_a_hold_and_its_release_in_any_order(hospital: Hospital, order: tuple[int, ...]) -> None:
     """In the end it is on the worklist."""
     said = [

@@ -111,6 +111,8 @@ def test_expired_after_two_days(hospital: Hospital) -> None:
     assert hospital.events("P1")[-1] == "order-expired"
     (line,) = (line for line in hospital.log("P1") if line.event == "order-expired")
     assert (line.source, line.detail) == ("limits", {"stage": "images"})
+    assert list(hospital.warehouse("orders")["state"]) == ["closed"]
+    assert hospital.fhir("ServiceRequest") == hospital.fhir("DiagnosticReport") == []
     hospital.keep(images)
     assert hospital.send(hospital.report("P1")) == ["AA"]
     assert hospital.state("P1") != "closed"

@@ -33,6 +33,12 @@ def test_booked_rescheduled_modified(hospital: Hospital, event: str) -> None:
     hospital.advance(minutes=1)
     hospital.send(siu(hospital, "S13", "20261127101500", "ROOM 3"))
     assert scheduled(hospital)[:2] == ("20261127 1015", "RAD ROOM 3")
+    hospital.image("P1")
+    hospital.send(hospital.report("P1"))
+    (request,) = hospital.fhir("ServiceRequest")
+    assert request["occurrenceDateTime"] == "2026-11-27T09:15:00Z"
+    (row,) = hospital.warehouse("orders").to_dict("records")
+    assert row["state"] == "published"
 
 
 def test_the_appointment_is_cancelled(hospital: Hospital) -> None:

@@ -7,7 +7,9 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 from typer.testing import CliRunner
 
+from flows.reconcile import describe
 from radflow.cli import app
+from tests.cases.conftest import AHospital
 from tests.cases.hospital import Hospital
 
 
@@ -69,6 +71,51 @@ def test_a_person_confirms_and_the_order_is_published(hospital: Hospital) -> Non
     (result,) = hospital.ehr.messages
     told = f"|ST|113014^DICOM Study^DCM||{uid}|".encode()
     assert told in result, "the EHR is told of the study that exists"
+
+
+def test_the_order_s_number_on_a_stranger_s_images_is_a_question(hospital: Hospital) -> None:
+    """One digit wrong, and it is another patient's number: nothing is linked before a person says so."""
+    hospital.send(hospital.order("P1"), hospital.order("P2"))
+    for number in ("P1", "P2"):
+        item = hospital.item(number)
+        hospital.keep(hospital.study(item, StudyInstanceUID=generate_uid(), PatientID="0815"))
+    hospital.advance(minutes=1)
+    hospital.sweep()
+    assert [hospital.state(number) for number in ("P1", "P2")] == ["worklisted", "worklisted"]
+    proposed = {one["order_key"]: str(one["id"]) for one in radflow("reconcile", "list")}
+    assert set(proposed) == {hospital.key("P1"), hospital.key("P2")}
+    assert "another Patient ID" in describe.fn(int(proposed[hospital.key("P1")]))
+
+    radflow("reconcile", "refuse", proposed[hospital.key("P1")], "--reason", "a stranger's")
+    radflow("reconcile", "confirm", proposed[hospital.key("P2")])
+    hospital.settle()
+    thoroughly(hospital)
+    assert [hospital.state(number) for number in ("P1", "P2")] == ["worklisted", "acquired"]
+    assert radflow("reconcile", "list") == []
+
+
+def test_a_number_that_was_the_patient_s_before_a_merge_is_theirs(hospital: Hospital) -> None:
+    """A modality without a worklist, where the old Patient ID and the accession number were typed in."""
+    retired = {"PID": {3: "T99^^^HOSP^MR", 5: "Retired^Ruth"}}
+    hospital.send(hospital.order("P1", changes=retired))
+    item = hospital.item("P1")
+    merge = {"PID": {3: "4711^^^HOSP^MR"}, "MRG": {1: "T99^^^HOSP^MR"}}
+    hospital.send(hospital.adt("A40", merge))
+    hospital.keep(hospital.study(item, StudyInstanceUID=generate_uid()))
+    hospital.advance(minutes=1)
+    hospital.sweep()
+    assert hospital.state("P1") == "acquired"
+
+
+def test_an_archive_with_patient_ids_of_its_own(a_hospital: AHospital) -> None:
+    """Where the site says that accession numbers count alone, nobody is asked."""
+    hospital = a_hospital(finding={"accession_alone": True})
+    hospital.send(hospital.order("P1"))
+    item = hospital.item("P1")
+    hospital.keep(hospital.study(item, StudyInstanceUID=generate_uid(), PatientID="PACS-1"))
+    hospital.advance(minutes=1)
+    hospital.sweep()
+    assert hospital.state("P1") == "acquired"
 
 
 def test_never_linked_by_guess(hospital: Hospital) -> None:

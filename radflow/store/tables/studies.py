@@ -35,7 +35,8 @@ class StudyRow(SQLModel, table=True):
 
 
 class StudyCandidate(SQLModel, table=True):
-    """A study that may be an order's, by patient, modality and day. Only a person links it."""
+    """A study that may be an order's: by patient, modality and day, or by accession number under a Patient ID
+    that is not the patient's. Only a person links it."""
 
     __tablename__ = "study_candidates"
     __table_args__ = (UniqueConstraint("order_key", "study_instance_uid"),)
