@@ -4,7 +4,7 @@ It answers queries by the rules of `mappings.dicom.matching`, and counts them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,9 +39,10 @@ class SimulatedArchive:
         self.queries = 0
         """C-FINDs so far, of any level."""
         self._folder = folder
-        self._headers: dict[str, Dataset] = {
-            file.stem: dcmread(file, stop_before_pixels=True) for file in folder.glob("*.dcm")
-        }
+        self._studies: dict[str, dict[str, Dataset]] = defaultdict(dict)
+        """Headers by Study Instance UID and SOP Instance UID."""
+        for file in folder.glob("*.dcm"):
+            self._keep(dcmread(file, stop_before_pixels=True))
         ae = AE(ae_title)
         for context in AllStoragePresentationContexts:
             ae.add_supported_context(context.abstract_syntax)  # type: ignore[arg-type]
@@ -72,8 +73,11 @@ class SimulatedArchive:
         dataset.file_meta = event.file_meta
         dataset.save_as(self._folder / f"{dataset.SOPInstanceUID}.dcm", enforce_file_format=True)
         dataset.pop("PixelData", None)
-        self._headers[str(dataset.SOPInstanceUID)] = dataset
+        self._keep(dataset)
         return SUCCESS
+
+    def _keep(self, header: Dataset) -> None:
+        self._studies[str(header.StudyInstanceUID)][str(header.SOPInstanceUID)] = header
 
     def _find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
         self.queries += 1
@@ -82,19 +86,26 @@ class SimulatedArchive:
         if unique_key is None:
             yield IDENTIFIER_DOES_NOT_MATCH_SOP_CLASS, None
             return
-        for entity in self._entities(unique_key):
+        for entity in self._entities(unique_key, self._asked_for(query)):
             if matches(query, entity):
                 found = answer(query, entity)
                 found.QueryRetrieveLevel = query.QueryRetrieveLevel
                 yield PENDING, found
 
-    def _entities(self, unique_key: str) -> Iterator[Dataset]:
+    def _asked_for(self, query: Dataset) -> list[Dataset]:
+        """The headers of the studies that the query names, or of all."""
+        uids = query.get("StudyInstanceUID") or ()
+        named = [uids] if isinstance(uids, str) else uids
+        studies = [self._studies.get(uid, {}) for uid in named] if named else list(self._studies.values())
+        return [header for study in studies for header in list(study.values())]
+
+    def _entities(self, unique_key: str, headers: Iterable[Dataset]) -> Iterator[Dataset]:
         """Studies, series or instances: each as its first instance shows it."""
         members: dict[str, list[Dataset]] = defaultdict(list)
-        for header in list(self._headers.values()):
+        for header in headers:
             members[str(header[unique_key].value)].append(header)
-        for headers in members.values():
+        for its in members.values():
             entity = Dataset()
-            entity.update(headers[0])
-            entity.ModalitiesInStudy = sorted({str(header.Modality) for header in headers})
+            entity.update(its[0])
+            entity.ModalitiesInStudy = sorted({str(header.Modality) for header in its})
             yield entity
