@@ -70,10 +70,13 @@ class Hospital:
 
 
 @contextmanager
-def hospital(place: Place) -> Iterator[Hospital | None]:
+def hospital(place: Place, sweep_seconds: float = 10) -> Iterator[Hospital | None]:
     """Everything up on free ports of the loopback address; None where there is no PostgreSQL.
 
-    Prefect asks for its deployments' schedules as in production; archives are asked every ten seconds.
+    Prefect asks for its deployments' schedules as in production.
+
+    Args:
+        sweep_seconds: how often the archive is asked.
     """
     with stores.postgresql(place) as database:
         if database is None:
@@ -95,7 +98,7 @@ def hospital(place: Place) -> Iterator[Hospital | None]:
                 mllp_port=mllp,
                 worklist_port=worklist,
             )
-            site = Site(free_port(), sweep_seconds=10)
+            site = Site(free_port(), sweep_seconds=sweep_seconds)
             try:
                 site.start(place.say)
                 yield Hospital(site, database, archive, mllp, worklist)
