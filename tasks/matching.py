@@ -51,7 +51,7 @@ class Owners:
 
     def _by_numbers(self, study: Study) -> list[OrderRow]:
         by_uid = self._by_uid.get(study.study_instance_uid, [])
-        numbered = self._numbered(study)
+        numbered = self.numbered(study)
         if not by_uid:
             return self._of_the_patient(study, numbered)
         if all(row.accession_number != study.accession_number for row in by_uid):
@@ -60,11 +60,8 @@ class Owners:
         group = (row for row in numbered if row.patient_id in patients)
         return list({row.key: row for row in (*by_uid, *group)}.values())
 
-    def in_doubt(self, study: Study) -> list[OrderRow]:
-        """The orders that have its accession number and not its patient, when it is nobody's: a question."""
-        return [] if self.of(study) else self._numbered(study)
-
-    def _numbered(self, study: Study) -> list[OrderRow]:
+    def numbered(self, study: Study) -> list[OrderRow]:
+        """The orders that have its accession number, whoever their patient is."""
         return self._by_accession.get(study.accession_number, []) if study.accession_number else []
 
     def _of_the_patient(self, study: Study, rows: list[OrderRow]) -> list[OrderRow]:

@@ -82,12 +82,12 @@ def _take(look: Look, found: Iterable[Study]) -> list[Study]:
         rows = studies.orders_by_number(session, look.site.name, shown)
         names = patients.names_of(session, {row.patient_id for row in rows})
         owners = Owners(rows, performed, names, accession_alone=look.site.finding.accession_alone)
-        owned = [study for study in shown if owners.of(study)]
-        noted = studies.of_uids(session, [study.study_instance_uid for study in owned])
+        owned = [(study, its) for study in shown if (its := owners.of(study))]
+        noted = studies.of_uids(session, [study.study_instance_uid for study, _ in owned])
         away = _archives_away(session, look)
     known = {(row.order_key, row.study_instance_uid): row for row in noted}
-    for study in owned:
-        for order in owners.of(study):
+    for study, its in owned:
+        for order in its:
             row = known.get((order.key, study.study_instance_uid))
             if order.state in AWAITING_IMAGES:
                 # Only a quiet time needs counts here; what is published is counted when it is described.
@@ -95,11 +95,10 @@ def _take(look: Look, found: Iterable[Study]) -> list[Study]:
                 look.note(order.key, counted, moved=row is not None and row.archive in away)
             elif row is None or _has_changed(row, study):
                 look.note(order.key, study)
-    nobodys = [study for study in shown if not owners.of(study)]
-    waits = [
-        (row, study) for study in nobodys for row in owners.in_doubt(study) if row.state in AWAITING_IMAGES
-    ]
-    _ask(look, [(row.key, study) for row, study in waits])
+    somebodys = {study.study_instance_uid for study, _ in owned}
+    nobodys = [study for study in shown if study.study_instance_uid not in somebodys]
+    in_doubt = ((order, study) for study in nobodys for order in owners.numbered(study))
+    _ask(look, [(order.key, study) for order, study in in_doubt if order.state in AWAITING_IMAGES])
     return nobodys
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
+from functools import cached_property
 
 from sqlmodel import Session, col, select
 
@@ -101,13 +102,18 @@ class Words:
     """Who has told of the rows of a transaction last."""
 
     def __init__(self, session: Session, rows: Iterable[PatientRow | CatalogueEntry]) -> None:
-        told_by = {row.told_by for row in rows if row.told_by is not None}
-        self._sent = sent(session, told_by) if told_by else {}
+        self._session = session
+        self._told_by = {row.told_by for row in rows if row.told_by is not None}
+
+    @cached_property
+    def _sent(self) -> dict[int, Sent]:
+        # Asked for when a message tells of the rows: most who look for a patient tell nothing.
+        return sent(self._session, self._told_by) if self._told_by else {}
 
     def take(self, row: PatientRow | CatalogueEntry, by: Sent) -> Word:
         """What the message has to say of the row; if it is the newest, the row is told by it from now on."""
         newest = None if row.told_by is None else self._sent[row.told_by]
-        if newest and newest.id != by.id and newest.is_after(by):
+        if newest and newest.is_after(by):
             return Word.OVERTAKEN if by.id > newest.id else Word.SUPERSEDED
         row.told_by = by.id
         self._sent[by.id] = by

@@ -11,6 +11,7 @@ from contextvars import copy_context
 
 from prefect.client.schemas.objects import FlowRun
 from prefect.events import RelatedResource, emit_event
+from prefect.events.related import tags_as_related_resources
 
 FIRST_AFTER = 5.0
 """Seconds until the first one: a leg that is shorter needs none."""
@@ -46,6 +47,9 @@ def _resource(run: FlowRun) -> dict[str, str]:
 
 def _related(run: FlowRun) -> list[RelatedResource]:
     named = {"flow": run.flow_id, "deployment": run.deployment_id}
-    ids = [(role, f"prefect.{role}.{id_}") for role, id_ in named.items() if id_]
-    ids += [("tag", f"prefect.tag.{tag}") for tag in sorted(run.tags)]
-    return [RelatedResource({"prefect.resource.id": id_, "prefect.resource.role": role}) for role, id_ in ids]
+    sources = [
+        RelatedResource({"prefect.resource.id": f"prefect.{role}.{id_}", "prefect.resource.role": role})
+        for role, id_ in named.items()
+        if id_
+    ]
+    return sources + tags_as_related_resources(run.tags)

@@ -8,28 +8,25 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectHTTPStatusError
 
+from radflow.connectors.orchestrator import start_deployment
 from radflow.store import orders
 from tests.e2e.conftest import Hospital, eventually
 
 DEPLOYMENT = "by-hand/radflow"
 
 
-def asked(**said: Any) -> UUID:
+def asked(**said: Any) -> str:
     """The run that the form makes."""
-    with get_client(sync_client=True) as client:
-        deployment = client.read_deployment_by_name(DEPLOYMENT)
-        return client.create_flow_run_from_deployment(deployment.id, parameters=said).id
+    return start_deployment(DEPLOYMENT, said)
 
 
-def ended(run: UUID) -> State[Any]:
+def ended(run: str) -> State[Any]:
     def state() -> State[Any] | None:
         with get_client(sync_client=True) as client:
-            now = client.read_flow_run(run).state
+            now = client.read_flow_run(UUID(run)).state
         return now if now and now.is_final() else None
 
-    eventually(lambda: state() is not None)
-    found = state()
-    assert found is not None
+    found: State[Any] = eventually(state)
     return found
 
 
