@@ -1,12 +1,27 @@
-"""Tell Prefect of the work pool and of the deployments in prefect.yaml."""
+"""Tell Prefect of the work pool and of the deployments in prefect.yaml.
 
+`python -m radflow.deploy` is `prefect deploy --all` with a start of its own: it imports Prefect and the
+flows, which takes some seconds, and then waits for a line of standard input. So it can be started while
+Prefect's server is starting too.
+"""
+
+import asyncio
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.schedules import IntervalSchedule
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
+
+from radflow.settings import ConfigError
 
 PROJECT = Path(__file__).parent.parent
 POOL = "radflow"
@@ -19,22 +34,64 @@ def deploy(pool_type: str = "radflow") -> None:
     Raises:
         CalledProcessError: Prefect has refused; its own words are in the error's output.
     """
-    pools = _prefect("work-pool", "ls", "--output", "json")
-    if f'"{POOL}"' not in pools:
-        _prefect("work-pool", "create", POOL, "--type", pool_type)
-    _prefect("deploy", "--all")
+    with deployer() as apply:
+        make_pool(pool_type)
+        apply()
 
 
-def _prefect(*arguments: str) -> str:
-    command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
-    return done.stdout
+def make_pool(pool_type: str = "radflow") -> None:
+    """Make the work pool where there is none. Raises ConfigError for a type that is not installed."""
+    form = asyncio.run(get_default_base_job_template_for_infrastructure_type(pool_type))
+    if form is None:
+        raise ConfigError(f"Prefect has no work pools of type {pool_type!r} here.")
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=POOL, type=pool_type, base_job_template=form))
+
+
+@contextmanager
+def deployer() -> Iterator[Callable[[], None]]:
+    """Yields what applies prefect.yaml, in a process that prepares itself meanwhile.
+
+    It raises CalledProcessError when Prefect has refused; its own words are in the error's output.
+    """
+    command = [sys.executable, "-m", "radflow.deploy"]
+    with subprocess.Popen(
+        command, cwd=PROJECT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+
+        def apply() -> None:
+            said, _ = process.communicate("go\n")
+            if process.returncode:
+                raise subprocess.CalledProcessError(process.returncode, command, said)
+
+        # Left without a word, its standard input ends, and it with it.
+        yield apply
 
 
 def sweep_every(seconds: float) -> None:
     """Let the sweep run this often; prefect.yaml says once a minute."""
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name(SWEEP_DEPLOYMENT)
-        for schedule in deployment.schedules:
-            interval = IntervalSchedule(interval=timedelta(seconds=seconds))
-            client.update_deployment_schedule(deployment.id, schedule.id, schedule=interval)
+        interval = IntervalSchedule(interval=timedelta(seconds=seconds))
+        schedules = [
+            DeploymentScheduleUpdate(slug=schedule.slug, schedule=interval)
+            for schedule in deployment.schedules
+        ]
+        # As a change of the deployment: a change of its schedule alone is scheduled only within a minute.
+        client.update_deployment(deployment.id, DeploymentUpdate(schedules=schedules))
+
+
+def main() -> None:
+    """Be `prefect deploy --all` when told so; end where nobody tells."""
+    from prefect.cli import app
+
+    for module in iter_modules([str(PROJECT / "flows")], prefix="flows."):
+        import_module(module.name)
+    if sys.stdin.readline():
+        sys.argv = ["prefect", "--no-prompt", "deploy", "--all"]
+        app()
+
+
+if __name__ == "__main__":
+    main()

@@ -16,7 +16,7 @@ import httpx
 import structlog
 from prefect.context import refresh_global_settings_context
 
-from radflow.deploy import PROJECT, deploy, sweep_every
+from radflow.deploy import PROJECT, deployer, make_pool, sweep_every
 from radflow.settings import LOOPBACK, settings
 from radflow.stopping import Stop
 
@@ -100,25 +100,27 @@ class Site:
         """Start everything; returns once Prefect answers and the deployments are made."""
         from radflow.store.engine import store
 
-        store().migrate()
-        say("store is ready")
-        # Receiving does not wait for Prefect: messages are taken and acknowledged from the first moment.
-        for name, command in _WITHOUT_PREFECT.items():
-            self._start(name, (*RADFLOW, command))
-        if any(site.webhook for site in settings().sites.values()):
-            self._start("webhook", (*RADFLOW, "webhook"))
-        if self.own_server:
-            port = self.prefect_url.rpartition(":")[2]
-            self._start(
-                "prefect-server", (*PREFECT_SERVER, "server", "start", "--host", LOOPBACK, "--port", port)
-            )
-        wait_for_prefect(os.environ["PREFECT_API_URL"])
-        say("Prefect's server answers")
-        deploy()
+        with deployer() as apply_deployments:
+            # What takes longest to start is started first.
+            if self.own_server:
+                port = self.prefect_url.rpartition(":")[2]
+                serve = ("server", "start", "--host", LOOPBACK, "--port", port)
+                self._start("prefect-server", (*PREFECT_SERVER, *serve))
+            store().migrate()
+            say("store is ready")
+            # Receiving does not wait for Prefect: messages are taken and acknowledged from the first moment.
+            for name, command in _WITHOUT_PREFECT.items():
+                self._start(name, (*RADFLOW, command))
+            if any(site.webhook for site in settings().sites.values()):
+                self._start("webhook", (*RADFLOW, "webhook"))
+            wait_for_prefect(os.environ["PREFECT_API_URL"])
+            say("Prefect's server answers")
+            make_pool()
+            self._start("worker", (*PREFECT, "worker", "start", "--type", "radflow", "--pool", "radflow"))
+            apply_deployments()
         if self._sweep_seconds:
             sweep_every(self._sweep_seconds)
         say("flows are deployed")
-        self._start("worker", (*PREFECT, "worker", "start", "--type", "radflow", "--pool", "radflow"))
 
     def addresses(self) -> Mapping[str, str]:
         """Where everything is to be found."""

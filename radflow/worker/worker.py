@@ -10,6 +10,7 @@ environment, are for processes that start anew; here only the work pool's own co
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,7 @@ from pydantic import Field
 from radflow.clock import utc_now
 from radflow.worker.news import scheduled_runs
 from radflow.worker.pool import WarmPool, WarmProcess
+from radflow.worker.rush import Rush
 
 CLAIMED_AHEAD = 4
 """Runs that are claimed for each process: enough that none waits for the next look, few enough that a run of
@@ -40,6 +42,8 @@ a queue with a higher priority does not stand behind many."""
 AFTER_NEWS = (0.05, 0.2, 1.0)
 """Seconds to wait, each time nothing is found yet, before news are looked into: Prefect tells them before it
 commits."""
+IN_A_RUSH = 0.5
+"""Seconds between two looks while much is to do."""
 
 MODULES = ["flows.order", "flows.prune", "flows.sweep"]
 """Of the flows that run most often."""
@@ -81,20 +85,22 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, WarmVariables, WarmWorkerResul
         """Runs that are claimed, and have no process yet."""
         self._legs: dict[UUID, WarmProcess] = {}
         self._looking = asyncio.Lock()
-        self._listener: asyncio.Task[None] | None = None
+        self._rush = Rush()
+        self._lookouts: list[asyncio.Task[None]] = []
 
     async def setup(self) -> None:
         """Connect, start a first process, and listen for runs that become due."""
         await super().setup()
-        self._listener = asyncio.create_task(self._look_on_news())
+        looks = (self._look_on_news(), self._look_in_a_rush())
+        self._lookouts = [asyncio.create_task(look) for look in looks]
         await self._pool.warm_up(self._configuration.warm_modules)
 
     async def teardown(self, *exc_info: Any) -> None:
         """Give back the runs that wait for a process, let those that have one come to their end, and stop."""
-        if self._listener is not None:
-            self._listener.cancel()
+        for lookout in self._lookouts:
+            lookout.cancel()
             with suppress(asyncio.CancelledError):
-                await self._listener
+                await lookout
         try:
             await super().teardown(*exc_info)
         finally:
@@ -126,7 +132,9 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, WarmVariables, WarmWorkerResul
         """Claim what is due, as much as there is room for; returns what was claimed."""
         async with self._looking:
             known = set(self._submitting_flow_run_ids)
-            return [run for run in await super().get_and_submit_flow_runs() if run.id not in known]
+            claimed = [run for run in await super().get_and_submit_flow_runs() if run.id not in known]
+        self._rush.claimed(len(claimed), time.monotonic())
+        return claimed
 
     async def _look_on_news(self) -> None:
         async for _ in scheduled_runs(self._work_pool_name):
@@ -134,6 +142,12 @@ class WarmWorker(BaseWorker[WarmJobConfiguration, WarmVariables, WarmWorkerResul
                 await asyncio.sleep(pause)
                 if await self._look():
                     break
+
+    async def _look_in_a_rush(self) -> None:
+        while True:
+            await asyncio.sleep(IN_A_RUSH)
+            if self._rush.is_on(time.monotonic()):
+                await self._look()
 
     async def _look(self) -> list[FlowRun]:
         try:

@@ -30,6 +30,7 @@ from radflow.store.engine import Store, store
 from radflow.store.tables import OrderRow
 from radflow.up import Service, Site
 
+SWEEP_SECONDS = 4
 PATIENCE = 240
 """Seconds that anything asynchronous may take on a slow machine; nothing waits for so long when it works."""
 
@@ -147,7 +148,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> 
             mllp_port=mllp_port,
             worklist_port=worklist_port,
         )
-        site = Site(free_port(), sweep_seconds=4)
+        site = Site(free_port(), SWEEP_SECONDS)
         try:
             site.start(lambda _: None)
             yield Hospital(site, archive, ehr_, mllp_port, worklist_port)

@@ -12,13 +12,13 @@ from sqlmodel import select
 from flows.sweep import sweep
 from radflow.clock import utc_now
 from radflow.connectors.orchestrator import ORDER_DEPLOYMENT, PrefectOrchestrator
-from radflow.deploy import PROJECT
+from radflow.deploy import PROJECT, deploy, sweep_every
 from radflow.order import Event
 from radflow.store import orders
 from radflow.store.tables import OrderRow
 from radflow.up import Service
 from tests.builders import an_order
-from tests.e2e.conftest import Hospital, descendants, eventually
+from tests.e2e.conftest import SWEEP_SECONDS, Hospital, descendants, eventually
 from tests.e2e.test_life import EACH_STEP_ONCE, steps_of
 
 MANY = 1000
@@ -142,6 +142,24 @@ def test_a_leg_runs_in_prefects_own_process_too(hospital: Hospital) -> None:
         assert _state_of(UUID(str(row.run_id))) is StateType.PAUSED
     finally:
         hospital.service("worker").start()
+
+
+def test_deploying_again_changes_nothing(hospital: Hospital) -> None:
+    """As after an upgrade: pool and deployments stay those that waiting orders' runs belong to."""
+
+    def known() -> set[tuple[UUID, str | None, str | None]]:
+        with get_client(sync_client=True) as client:
+            pools = [(pool.id, pool.name, pool.type) for pool in client.read_work_pools()]
+            made = [(one.id, one.name, one.entrypoint) for one in client.read_deployments()]
+        return {*pools, *made}
+
+    before = known()
+    assert ("radflow", "radflow") in {(name, kind) for _, name, kind in before}
+    try:
+        deploy()
+        assert known() == before
+    finally:
+        sweep_every(SWEEP_SECONDS)
 
 
 def _processes(hospital: Hospital) -> list[int]:
