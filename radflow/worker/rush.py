@@ -1,4 +1,4 @@
-"""Whether much is to do just now: Prefect's events then come late, and looking costs little beside the rest."""
+"""Whether much is to do: Prefect's events then come late, and looking costs little beside the rest."""
 
 from collections import deque
 
