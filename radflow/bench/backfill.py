@@ -3,13 +3,15 @@
 import resource
 import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 from radflow.bench import seeding
+from radflow.bench.cut_off import cut_off, prefect_server
 from radflow.bench.homes import SITE, home
 from radflow.bench.processes import apart
-from radflow.bench.registry import Place, Result, bench, growth
+from radflow.bench.registry import Place, Result, at_most, bench, growth
 from tasks.backfill import KINDS, RebuildWarehouse
 
 _PLANNED_AT_ONCE = 1_000
@@ -30,13 +32,41 @@ def backfill(sizes: Sequence[int], place: Place) -> Iterator[Result]:
         yield Result(f"rebuild-warehouse, {size}: peak memory of the process", "MB", peak_mb)
     if len(sizes) > 1:
         yield growth("rebuild-warehouse", seconds)
+    if max(sizes) > 2 * seeding.A_DAY:
+        yield from _killed_and_resumed(place.folder / str(max(sizes)), max(sizes), place)
+
+
+def _killed_and_resumed(folder: Path, size: int, place: Place) -> Iterator[Result]:
+    """As a flow, with Prefect around it: killed half-way and started again, on threads and on Dask."""
+    case, written = f"killed half-way and resumed, {size}", []
+    with home(folder) as store, prefect_server(place) as environment:
+        for runner in _runners(place):
+            place.say(f"backfill of {size}, killed half-way and resumed, on {runner}")
+            one = cut_off(store, folder, _last_day(size), environment, runner)
+            yield Result(f"{case}, {runner}", "orders/s", size / one.seconds)
+            yield Result(f"{case}, {runner}: days done before", "days", one.done_before)
+            yield Result(f"{case}, {runner}: peak memory", "MB", one.peak_mb)
+            written.append(set(one.written.items()))
+    differ = {name for name, _ in written[0] ^ written[-1]}
+    of = f"{case}: files that differ, of {len(written[0])}"
+    yield Result(of, "files", len(differ), goal=at_most(0))
+
+
+def _runners(place: Place) -> Sequence[str]:
+    if find_spec("prefect_dask"):
+        return ("threads", "dask")
+    place.say("Dask is left out: uv sync --extra dask")
+    return ("threads",)
+
+
+def _last_day(size: int) -> date:
+    return (seeding.FIRST_DAY + timedelta(days=size // seeding.A_DAY)).date()
 
 
 def _rebuild(folder: Path, size: int) -> tuple[float, float]:
     """Seconds and peak memory of all days, planned and done as the flow does, without Prefect around it."""
     kind = KINDS["rebuild-warehouse"]
-    last = seeding.FIRST_DAY + timedelta(days=size // seeding.A_DAY)
-    what = RebuildWarehouse(site=SITE, since=seeding.FIRST_DAY.date(), until=last.date())
+    what = RebuildWarehouse(site=SITE, since=seeding.FIRST_DAY.date(), until=_last_day(size))
     with home(folder) as store:
         begun, after = time.perf_counter(), ""
         while True:

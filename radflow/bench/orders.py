@@ -51,9 +51,24 @@ def orders(sizes: Sequence[int], place: Place) -> Iterator[Result]:
 
 
 def _live(running: Hospital, prefix: str, count: int) -> None:
-    items = _acquired(running, prefix, count)
-    running.send([ris.report(item, datetime.now(UTC), "F") for item in items])
-    running.wait(prefix, count, "published")
+    """All orders come at once; each is imaged when it is on the worklist, and reported when it has images."""
+    running.order(count, prefix)
+    imaged: dict[str, Dataset] = {}
+    reported: set[str] = set()
+    query = select(OrderRow).where(OrderRow.placer_order_number.startswith(prefix))
+
+    def lived() -> bool:
+        with running.store.read() as session:
+            rows = {row.accession_number: row for row in session.exec(query) if row.leg is None}
+        for number in {number for number, row in rows.items() if row.state == "worklisted"} - imaged.keys():
+            (imaged[number],) = ask_worklist(LOOPBACK, running.worklist, accession_number=number)
+            acquire(imaged[number], LOOPBACK, running.archive.port, running.archive.ae_title)
+        done = {number for number, row in rows.items() if row.state == "acquired"} - reported
+        running.send([ris.report(imaged[number], datetime.now(UTC), "F") for number in sorted(done)])
+        reported.update(done)
+        return sum(row.state == "published" for row in rows.values()) == count
+
+    until(lived, every=1.0)
 
 
 def _acquired(running: Hospital, prefix: str, count: int) -> list[Dataset]:

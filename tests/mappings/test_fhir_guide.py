@@ -108,7 +108,7 @@ def test_every_row_of_the_guide_is_mapped_or_has_a_reason() -> None:
 def test_no_field_is_both() -> None:
     """And a reason is a sentence."""
     assert not MAPPED.keys() & UNMAPPED.keys()
-    assert all((len(reason) > 20 and reason.endswith(".")) or reason for (reason,) in UNMAPPED.values())
+    assert all(len(reason) > 20 and reason.endswith(".") for (reason,) in UNMAPPED.values())
 
 
 def sent(base: Mapping[str, Mapping[int, str]], *changes: Mapping[str, Mapping[int, str]]) -> Hl7Message:
