@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from statistics import quantiles
 
 from pydicom import Dataset
-from sqlmodel import select
+from sqlmodel import col, select
 
 from radflow.bench.hospital import Hospital, hospital, until
 from radflow.bench.registry import Place, Result, at_least, at_most, bench, growth
@@ -55,18 +55,20 @@ def _live(running: Hospital, prefix: str, count: int) -> None:
     running.order(count, prefix)
     imaged: dict[str, Dataset] = {}
     reported: set[str] = set()
-    query = select(OrderRow).where(OrderRow.placer_order_number.startswith(prefix))
+    query = select(OrderRow.accession_number, OrderRow.state).where(
+        OrderRow.placer_order_number.startswith(prefix), col(OrderRow.leg).is_(None)
+    )
 
     def lived() -> bool:
         with running.store.read() as session:
-            rows = {row.accession_number: row for row in session.exec(query) if row.leg is None}
-        for number in {number for number, row in rows.items() if row.state == "worklisted"} - imaged.keys():
+            states = dict(session.exec(query).all())
+        for number in {number for number, state in states.items() if state == "worklisted"} - imaged.keys():
             (imaged[number],) = ask_worklist(LOOPBACK, running.worklist, accession_number=number)
             acquire(imaged[number], LOOPBACK, running.archive.port, running.archive.ae_title)
-        done = {number for number, row in rows.items() if row.state == "acquired"} - reported
+        done = {number for number, state in states.items() if state == "acquired"} - reported
         running.send([ris.report(imaged[number], datetime.now(UTC), "F") for number in sorted(done)])
         reported.update(done)
-        return sum(row.state == "published" for row in rows.values()) == count
+        return list(states.values()).count("published") == count
 
     until(lived, every=1.0)
 

@@ -11,12 +11,11 @@ from radflow.settings import settings
 from radflow.stopping import Stop
 from radflow.store import orders
 from radflow.store.engine import Store, store
+from radflow.store.watch import Watch
 from tasks.wake import wake_orders
 
 log = structlog.get_logger()
 
-EVERY = 0.25
-"""Seconds between two looks, when the last one found nothing to do."""
 BATCH = 200
 
 
@@ -70,8 +69,9 @@ class Dispatcher:
 
     def run(self, stop: Stop) -> None:
         """Work until told to stop."""
-        checked = False
+        checked, watch = False, Watch(self._store)
         while not stop.told:
+            seen = watch.version()
             try:
                 if not checked:
                     checked = self._check_runs()
@@ -81,7 +81,8 @@ class Dispatcher:
                 log.exception("dispatcher: a round failed")
                 busy = False
             if not busy:
-                stop.wait(EVERY)
+                watch.wait(seen, stop)
+        watch.close()
 
     def _check_runs(self) -> bool:
         try:

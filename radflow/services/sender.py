@@ -27,11 +27,10 @@ from radflow.stopping import Stop
 from radflow.store import destinations, outbox
 from radflow.store.engine import Store, store
 from radflow.store.tables import OutboxMessage
+from radflow.store.watch import Watch
 
 log = structlog.get_logger()
 
-EVERY = 0.2
-"""Seconds between two looks at a queue, when the last one found nothing to send."""
 BATCH = 50
 """How many messages are looked ahead."""
 LEASE = timedelta(seconds=30)
@@ -180,6 +179,7 @@ class Sender:
         self._store = store
         self._holder = f"{platform.node()}:{os.getpid()}:{uuid4().hex[:6]}"
         self._stop = Stop()
+        self._watch = Watch(store)
         self._outlets = [
             Outlet(store, site, destination, open_destination(destination), self._holder)
             for site in sites
@@ -203,6 +203,7 @@ class Sender:
         if not any(worker.is_alive() for worker in self._workers):
             with self._store.write() as session:
                 destinations.release(session, self._holder)
+            self._watch.close()
 
     def _renew(self) -> None:
         try:
@@ -213,6 +214,7 @@ class Sender:
 
     def _work(self, outlet: Outlet) -> None:
         while not self._stop.told:
+            seen = self._watch.version()
             try:
                 drained = drain(outlet, self._stop)
             except Exception:
@@ -220,7 +222,7 @@ class Sender:
                 log.exception("sender: a look failed", site=outlet.site, destination=outlet.name)
                 drained = Drained()
             if not drained:
-                self._stop.wait(EVERY)
+                self._watch.wait(seen, self._stop)
         outlet.client.close()
 
 

@@ -13,13 +13,12 @@ import pytest
 
 from radflow.connectors.hl7_destination import open_destination
 from radflow.connectors.mllp import FakeReceiver
-from radflow.services import sender
 from radflow.services.sender import Drained, Outlet, Sender, back_off, drain
 from radflow.settings import LOOPBACK, MllpReceiver
 from radflow.settings import settings as of_process
 from radflow.simulators.ports import free_port
 from radflow.stopping import Stop
-from radflow.store import destinations, outbox
+from radflow.store import destinations, outbox, watch
 from radflow.store.engine import Store
 from radflow.store.outbox import QueueState
 from radflow.store.tables import DestinationState
@@ -253,7 +252,9 @@ def test_one_down_one_slow_one_refusing_and_the_others_keep_their_rate(
     store: Store, now: datetime, site: Callable[[dict[str, int]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then all recover: every message has arrived everywhere once, and in order for each patient."""
-    monkeypatch.setattr(sender, "EVERY", 0.05)
+    monkeypatch.setattr(watch, "ASKS_EVERY", 0.05)
+    monkeypatch.setattr(watch, "LOOKS_EVERY", 0.05)
+    monkeypatch.setattr(watch, "LOOKS_BLINDLY_EVERY", 0.05)
     with ExitStack() as stack:
         fast, other, slow = (stack.enter_context(Receiver()) for _ in range(3))
         refusing = stack.enter_context(Receiver(answer="AE"))
