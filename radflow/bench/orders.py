@@ -17,7 +17,7 @@ from radflow.store.tables import OrderRow
 
 A_DAY = 500
 """Orders of a hospital with 900 beds."""
-ONE_BY_ONE = 20
+ONE_BY_ONE = 60
 """Reports at most that are sent alone, to see how long each takes to have its leg running."""
 
 
