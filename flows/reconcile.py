@@ -47,7 +47,7 @@ def describe(candidate: int) -> str:
     except NoSuchCandidate:
         return ""
     like = (
-        f"with the accession number of order **{row.order_key}**, but under another Patient ID"
+        f"with the accession number of order **{row.order_key}**, but not under its Patient ID"
         if numbered
         else f"of the patient, modality and day of order **{row.order_key}**, but not with its numbers"
     )

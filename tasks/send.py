@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from mappings.hl7.order_messages import order_message
 from mappings.hl7.results import result_message
 from mappings.hl7.sr_results import measured
-from mappings.hl7.statuses import STATUS_CHANGED, OrderStatus, control_of, status_of
+from mappings.hl7.statuses import ENDS, STATUS_CHANGED, OrderStatus, control_of, status_of
 from mappings.hl7.written_segments import Envelope
 from radflow.clock import utc_now
 from radflow.connectors.errors import Refused
@@ -188,7 +188,8 @@ def _takers(site: Site, what: str) -> list[Destination]:
 
 
 def _knew_of_it(told: Sequence[OrderEvent]) -> bool:
-    return bool(_last(told, "control"))
+    """One that they were told is over, and that goes on after all, is a new one to them."""
+    return _last(told, "control") not in ("", *ENDS)
 
 
 def _last(told: Sequence[OrderEvent], name: str) -> str:

@@ -1,5 +1,6 @@
 """What the documentation shows is there: commands, files, settings."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from radflow.cli import app
 from radflow.settings import Settings
+from radflow.up import prefect_environment
 
 PROJECT = Path(__file__).parent.parent
 PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")]
@@ -45,6 +47,16 @@ def test_every_setting_is_explained() -> None:
     page = (PROJECT / "docs" / "run-a-site.md").read_text()
     missing = [name for name in Settings.model_fields if f"RADFLOW_{name.upper()}" not in page]
     assert missing == []
+
+
+def test_a_server_of_ones_own_is_told_what_ours_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/run-a-site.md shows the settings of Prefect's server that `radflow up` starts its own with."""
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
+    page = (PROJECT / "docs" / "run-a-site.md").read_text()
+    told = re.findall(r"^(PREFECT_SERVER_SERVICES_\w+)=(.*)$", page, re.MULTILINE)
+    ours = [item for item in prefect_environment(0).items() if item[0].startswith("PREFECT_SERVER_SERVICES")]
+    assert told == ours
 
 
 def test_links_between_the_pages_lead_somewhere() -> None:

@@ -10,7 +10,8 @@ NEW, STATUS_CHANGED, CHANGED = "NW", "SC", "XO"
 """ORC-1, HL7 table 0119."""
 UNABLE = {"CA": "UC", "DC": "UD", "HD": "UH", "XO": "UX", "RP": "UM"}
 """A request of the placer (ORC-1) → what it is told when that is not possible any more (HL7 table 0119)."""
-_ENDS = frozenset({"CA", "DC"})
+ENDS = frozenset({"CA", "DC"})
+"""What tells that the order is over."""
 _HOLDS = frozenset({"HD", "RL"})
 
 
@@ -35,7 +36,7 @@ def control_of(news: Iterable[Event], *, told_before: bool, tables: Tables = PAC
 
     Args:
         news: what has happened to the order since its receivers were told last, oldest first.
-        told_before: whether they know of the order at all.
+        told_before: whether they know of the order, and not as one that is over.
 
     Returns:
         None when there is nothing to tell them: the order is as they know it, or was cancelled before they
@@ -44,7 +45,7 @@ def control_of(news: Iterable[Event], *, told_before: bool, tables: Tables = PAC
     controls = [control for event in news if (control := tables.code("order-event-control", event))]
     if not controls:
         return None
-    ends = [control for control in controls if control in _ENDS]
+    ends = [control for control in controls if control in ENDS]
     if not told_before:
         return None if ends else NEW
     holds = [control for control in controls if control in _HOLDS]

@@ -133,6 +133,16 @@ def test_closed_by_hand(hospital: Hospital) -> None:
     assert line.source.startswith("person:")
 
 
+def test_closed_and_changed_after_all(hospital: Hospital) -> None:
+    """It is on the worklist again; the RIS, which was told that it is over, gets it as a new order."""
+    hospital.send(hospital.order("P1"))
+    radflow("orders", "close", hospital.key("P1"), "--reason", "did not come")
+    hospital.advance(minutes=1)
+    hospital.send(hospital.order("P1", "XO", changes=TODAY_AT_TEN))
+    assert (hospital.state("P1"), len(hospital.items("P1"))) == ("worklisted", 1)
+    assert [message.get("ORC-1") for message in hospital.told_ris()] == ["NW", "DC", "NW"]
+
+
 def test_nothing_expires_while_an_archive_is_down(hospital: Hospital) -> None:
     """Its images may be where nobody can look: it is overdue, and waits for the archive."""
     hospital.send(hospital.order("P1", changes=TODAY_AT_TEN))

@@ -84,7 +84,7 @@ def test_the_order_s_number_on_a_stranger_s_images_is_a_question(hospital: Hospi
     assert [hospital.state(number) for number in ("P1", "P2")] == ["worklisted", "worklisted"]
     proposed = {one["order_key"]: str(one["id"]) for one in radflow("reconcile", "list")}
     assert set(proposed) == {hospital.key("P1"), hospital.key("P2")}
-    assert "another Patient ID" in describe.fn(int(proposed[hospital.key("P1")]))
+    assert "not under its Patient ID" in describe.fn(int(proposed[hospital.key("P1")]))
 
     radflow("reconcile", "refuse", proposed[hospital.key("P1")], "--reason", "a stranger's")
     radflow("reconcile", "confirm", proposed[hospital.key("P2")])
