@@ -21,18 +21,23 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
+from radflow.connectors.errors import Refused
+from radflow.connectors.orchestrator import reached
 from radflow.settings import ConfigError
 
 PROJECT = Path(__file__).parent.parent
 POOL = "radflow"
 SWEEP_DEPLOYMENT = "sweep/radflow"
+_WORDS = 2_000
+"""Characters of what Prefect says that are shown: its reason stands at the end."""
 
 
 def deploy(pool_type: str = "radflow") -> None:
     """Make the work pool where there is none, and apply prefect.yaml; a repeat changes nothing.
 
     Raises:
-        CalledProcessError: Prefect has refused; its own words are in the error's output.
+        OrchestratorUnavailable: Prefect's server does not answer.
+        Refused: it does not take prefect.yaml; its own words are in the error.
     """
     with deployer() as apply:
         make_pool(pool_type)
@@ -40,20 +45,24 @@ def deploy(pool_type: str = "radflow") -> None:
 
 
 def make_pool(pool_type: str = "radflow") -> None:
-    """Make the work pool where there is none. Raises ConfigError for a type that is not installed."""
+    """Make the work pool where there is none.
+
+    Raises:
+        ConfigError: Prefect has no pools of this type.
+        OrchestratorUnavailable: its server does not answer.
+    """
     form = asyncio.run(get_default_base_job_template_for_infrastructure_type(pool_type))
     if form is None:
-        raise ConfigError(f"Prefect has no work pools of type {pool_type!r} here.")
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        raise ConfigError(
+            f"Prefect has no work pools of type {pool_type!r}: install the package that has it."
+        )
+    with reached(), get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
         client.create_work_pool(WorkPoolCreate(name=POOL, type=pool_type, base_job_template=form))
 
 
 @contextmanager
 def deployer() -> Iterator[Callable[[], None]]:
-    """Yields what applies prefect.yaml, in a process that prepares itself meanwhile.
-
-    It raises CalledProcessError when Prefect has refused; its own words are in the error's output.
-    """
+    """Yields what applies prefect.yaml, by a process that prepares itself meanwhile; raises as `deploy`."""
     command = [sys.executable, "-m", "radflow.deploy"]
     with subprocess.Popen(
         command, cwd=PROJECT, text=True,
@@ -63,7 +72,7 @@ def deployer() -> Iterator[Callable[[], None]]:
         def apply() -> None:
             said, _ = process.communicate("go\n")
             if process.returncode:
-                raise subprocess.CalledProcessError(process.returncode, command, said)
+                raise Refused(f"Prefect does not take prefect.yaml: {said.strip()[-_WORDS:]}")
 
         # Left without a word, its standard input ends, and it with it.
         yield apply

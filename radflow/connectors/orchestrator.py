@@ -65,7 +65,7 @@ class PrefectOrchestrator:
         self._deployment_id: UUID | None = None
 
     def create_run(self, order_key: str, round_: int, tags: Sequence[str]) -> str:
-        with _reached():
+        with reached():
             try:
                 run = self._create(order_key, round_, tags)
             except ObjectNotFound:
@@ -83,7 +83,7 @@ class PrefectOrchestrator:
         ).id
 
     def resume(self, run_id: str) -> bool:
-        with _reached():
+        with reached():
             try:
                 answer = self._client.resume_flow_run(UUID(run_id))
             except ObjectNotFound:
@@ -99,7 +99,7 @@ class PrefectOrchestrator:
         return _states(self._client, run_ids)
 
     def schedule_anew(self, run_id: str) -> None:
-        with _reached():
+        with reached():
             self._client.set_flow_run_state(UUID(run_id), _next_leg(), force=True)
 
 
@@ -114,7 +114,7 @@ class PrefectQuestions:
 
     def ask(self, name: str, parameters: dict[str, Any], tags: Sequence[str], key: str) -> str:
         """The run that asks, made if there is none of this idempotency key; returns its id."""
-        with _reached():
+        with reached():
             deployment = _deployment(self._client, QUESTION_DEPLOYMENT)
             return str(
                 self._client.create_flow_run_from_deployment(
@@ -128,12 +128,12 @@ class PrefectQuestions:
 
     def close(self, run_id: str, why: str) -> None:
         """End the run: its question is answered, or of no use any more."""
-        with _reached():
+        with reached():
             self._client.set_flow_run_state(UUID(run_id), Completed(message=why), force=True)
 
     def run_again(self, run_id: str) -> None:
         """Let a run go on whose process was lost."""
-        with _reached():
+        with reached():
             self._client.set_flow_run_state(UUID(run_id), _next_leg(), force=True)
 
 
@@ -143,7 +143,7 @@ def start_deployment(name: str, parameters: dict[str, Any]) -> str:
     Raises:
         OrchestratorUnavailable: Prefect does not answer, or has no such deployment.
     """
-    with _reached(), get_client(sync_client=True) as client:
+    with reached(), get_client(sync_client=True) as client:
         deployment = _deployment(client, name)
         return str(client.create_flow_run_from_deployment(deployment, parameters=parameters).id)
 
@@ -157,7 +157,7 @@ def _deployment(client: SyncPrefectClient, name: str) -> UUID:
 
 def _states(client: SyncPrefectClient, run_ids: Sequence[str]) -> dict[str, RunState]:
     ids = FlowRunFilterId(any_=[UUID(run_id) for run_id in run_ids])
-    with _reached():
+    with reached():
         runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=ids), limit=200)
     return {str(run.id): RunState(run.state.type, run.state.timestamp) for run in runs if run.state}
 
@@ -205,11 +205,13 @@ def _next_leg() -> State[None]:
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
+def reached() -> Iterator[None]:
+    """Around calls to Prefect's server: raises OrchestratorUnavailable when it does not answer."""
     try:
         yield
     except (httpx.TransportError, ConnectionError) as error:
-        raise OrchestratorUnavailable(f"Prefect's server does not answer: {type(error).__name__}") from error
+        what = f"Prefect's server does not answer ({type(error).__name__}): is PREFECT_API_URL right?"
+        raise OrchestratorUnavailable(what) from error
     except PrefectHTTPStatusError as error:
         if error.response.status_code < 500:
             raise
