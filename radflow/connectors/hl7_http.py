@@ -11,7 +11,7 @@ from mappings.hl7.http_charset import charset_of
 from mappings.hl7.reader import Hl7Message
 from radflow.connectors.errors import Refused
 from radflow.connectors.mllp import Ack, MllpUnavailable, read_answer
-from radflow.connectors.tls import client_context
+from radflow.connectors.tls import client_context, sni
 from radflow.settings.tls import ClientTls
 
 MEDIA_TYPE = "application/hl7-v2"
@@ -63,7 +63,7 @@ class Hl7HttpClient:
         Raises:
             ConfigError: a certificate or key cannot be read.
         """
-        self._url, self._server_name = url, tls.server_name if tls else ""
+        self._url, self._sni = url, sni(tls)
         self._client = httpx.Client(
             timeout=timeout,
             verify=client_context(tls) or True,
@@ -82,11 +82,9 @@ class Hl7HttpClient:
         """
         parsed = Hl7Message(message)
         content_type = f"{MEDIA_TYPE}; charset={charset_of(parsed.delimiters.codec)}"
-        # TLS names the receiver by SNI; where its certificate has another name than the URL, that one.
-        extensions = {"sni_hostname": self._server_name} if self._server_name else {}
         try:
             response = self._client.post(
-                self._url, content=message, headers={"Content-Type": content_type}, extensions=extensions
+                self._url, content=message, headers={"Content-Type": content_type}, extensions=self._sni
             )
         except httpx.TimeoutException as error:
             raise MllpUnavailable("The receiver does not answer in time") from error

@@ -24,6 +24,14 @@ def client_context(tls: ClientTls | None) -> ssl.SSLContext | None:
     return _modern(context)
 
 
+def sni(tls: ClientTls | None) -> dict[str, str]:
+    """The `extensions` of an httpx request where a certificate has another name than the URL's host.
+
+    TLS names the server that is asked by SNI (RFC 6066 §3), and its certificate is checked for that name.
+    """
+    return {"sni_hostname": tls.server_name} if tls and tls.server_name else {}
+
+
 def server_context(tls: ServerTls | None) -> ssl.SSLContext | None:
     """What a server accepts connections with; None for plain TCP. Raises as `client_context`."""
     if tls is None:

@@ -14,7 +14,7 @@ import structlog
 
 from radflow.connectors.fhir.errors import FhirConflict, FhirRefused, FhirUnavailable
 from radflow.connectors.fhir.outcome import issues
-from radflow.connectors.tls import client_context
+from radflow.connectors.tls import client_context, sni
 from radflow.settings.tls import ClientTls
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ class FhirRest:
     ) -> None:
         """`timeout` is in seconds, for each request. Raises ConfigError where TLS files cannot be read."""
         self.url = url.rstrip("/")
-        self._sni = {"sni_hostname": tls.server_name} if tls and tls.server_name else {}
+        self._sni = sni(tls)
         self._client = httpx.Client(
             timeout=timeout,
             verify=_trusting(tls or ClientTls()),

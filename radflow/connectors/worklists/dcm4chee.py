@@ -9,7 +9,7 @@ from pydicom import Dataset
 
 from radflow.connectors.errors import Refused, Unavailable
 from radflow.connectors.http_auth import httpx_auth
-from radflow.connectors.tls import client_context
+from radflow.connectors.tls import client_context, sni
 from radflow.model import Order
 from radflow.settings.worklist_target import Dcm4cheeWorklist
 
@@ -25,6 +25,7 @@ class Dcm4cheeClient:
 
     def __init__(self, target: Dcm4cheeWorklist) -> None:
         """Raises ConfigError where a secret or a certificate is not there."""
+        self._sni = sni(target.tls)
         self._client = httpx.Client(
             base_url=target.url.rstrip("/") + "/",
             auth=httpx_auth(target.auth),
@@ -77,7 +78,7 @@ class Dcm4cheeClient:
             more |= {"json": body.to_json_dict(), "headers": {"Content-Type": _DICOM_JSON}}
         what = f"dcm4chee: {method} {path.partition('/')[0]}"
         try:
-            answer = self._client.request(method, path, **more)
+            answer = self._client.request(method, path, extensions=self._sni, **more)
         except httpx.HTTPError as error:
             raise Unavailable(f"{what} failed: {type(error).__name__}") from error
         if answer.is_success or (gone_is_fine and answer.status_code == httpx.codes.NOT_FOUND):
