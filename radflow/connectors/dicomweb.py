@@ -37,6 +37,7 @@ from radflow.connectors.wanted import (
 )
 from radflow.model import Series, Study
 from radflow.settings import DicomWebArchive
+from radflow.settings.tls import ClientTls
 
 _LIMITS_ARE_MULTIPLES_OF = 100
 
@@ -53,8 +54,7 @@ class DicomWebClient:
         self._more = False
         self._session = create_session()
         self._session.auth = requests_auth(archive.auth)
-        if archive.tls:
-            self._session.mount("https://", TlsAdapter(archive.tls))
+        self._session.mount("https://", TlsAdapter(archive.tls or ClientTls()))
         self._client = DICOMwebClient(
             archive.url.rstrip("/"),
             session=self._session,

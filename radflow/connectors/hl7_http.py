@@ -11,7 +11,7 @@ from mappings.hl7.http_charset import charset_of
 from mappings.hl7.reader import Hl7Message
 from radflow.connectors.errors import Refused
 from radflow.connectors.mllp import Ack, MllpUnavailable, read_answer
-from radflow.connectors.tls import client_context, sni
+from radflow.connectors.tls import https_context, sni
 from radflow.settings.tls import ClientTls
 
 MEDIA_TYPE = "application/hl7-v2"
@@ -66,7 +66,7 @@ class Hl7HttpClient:
         self._url, self._sni = url, sni(tls)
         self._client = httpx.Client(
             timeout=timeout,
-            verify=client_context(tls) or True,
+            verify=https_context(tls),
             auth=(user, password) if user else None,
             headers={"Authorization": f"Bearer {token}"} if token else None,
             trust_env=False,

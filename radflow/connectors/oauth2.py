@@ -11,6 +11,7 @@ import orjson
 
 from radflow.clock import utc_now
 from radflow.connectors.errors import Refused, Unavailable
+from radflow.connectors.tls import https_context
 from radflow.settings.archive_auth import OAuth2
 
 TokenFlow = Generator[httpx.Request, httpx.Response, "Token"]
@@ -89,7 +90,10 @@ class ClientCredentials:
             asked |= {"client_id": auth.client_id, "client_secret": secret}
         try:
             return httpx.post(
-                auth.token_url, data={name: value for name, value in asked.items() if value}, auth=basic
+                auth.token_url,
+                data={name: value for name, value in asked.items() if value},
+                auth=basic,
+                verify=https_context(),
             )
         except httpx.HTTPError as error:
             raise Unavailable(f"the authorisation server: {type(error).__name__}") from error

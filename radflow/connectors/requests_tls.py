@@ -1,11 +1,10 @@
 """TLS of requests, by a context of ours: whom a site trusts, who we are, and another name than the URL's."""
 
-import ssl
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-from radflow.connectors.tls import client_context
+from radflow.connectors.tls import https_context
 from radflow.settings.tls import ClientTls
 
 
@@ -14,9 +13,7 @@ class TlsAdapter(HTTPAdapter):
 
     def __init__(self, tls: ClientTls) -> None:
         """Raises ConfigError where a file cannot be used."""
-        context = client_context(tls)
-        assert isinstance(context, ssl.SSLContext)
-        self._context = context
+        self._context = https_context(tls)
         self._server_name = tls.server_name or None
         super().__init__()
 

@@ -1,20 +1,15 @@
 """FHIR servers and dcm4chee over TLS: who vouches for them, and who we are."""
 
-import ssl
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 
 from radflow.connectors.errors import Unavailable
-from radflow.connectors.tls import server_context
 from radflow.connectors.worklists.dcm4chee import Dcm4cheeClient
-from radflow.settings import LOOPBACK
 from radflow.settings.tls import ClientTls
 from radflow.settings.worklist_target import Dcm4cheeWorklist
 from tests.builders import an_order
+from tests.busy_https import busy_https
 from tests.certificates import Certificates
 from tests.fhir_publishing import at, publish
 
@@ -26,38 +21,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates.made_in(tmp_path_factory.mktemp("certificates"))
 
 
-class Busy(BaseHTTPRequestHandler):
-    """Whoever gets through is told so."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        self.send_response(503)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
-        pass
-
-
 @pytest.fixture(scope="module", params=["server", "named"])
 def served(request: pytest.FixtureRequest, certificates: Certificates) -> Iterator[tuple[str, str]]:
     """URL of a server that asks for client certificates, and the name in its own."""
-    context = server_context(certificates.server(request.param, client_certificates=True))
-    assert isinstance(context, ssl.SSLContext)
-    http = HTTPServer((LOOPBACK, 0), Busy)
-    http.socket = context.wrap_socket(http.socket, server_side=True)
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield (
-        f"https://{LOOPBACK}:{http.server_port}",
-        "" if request.param == "server" else "receiver.hospital.example",
-    )
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    name = "" if request.param == "server" else "receiver.hospital.example"
+    with busy_https(certificates.server(request.param, client_certificates=True)) as url:
+        yield url, name
 
 
 def ask_fhir(url: str, tls: ClientTls | None) -> None:

@@ -1,10 +1,8 @@
 """FHIR's RESTful API (R4 §3.1.0) as far as it is needed: reads alone and in batches, transactions."""
 
-import ssl
 from collections.abc import Sequence
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +12,7 @@ import structlog
 
 from radflow.connectors.fhir.errors import FhirConflict, FhirRefused, FhirUnavailable
 from radflow.connectors.fhir.outcome import issues
-from radflow.connectors.tls import client_context, sni
+from radflow.connectors.tls import https_context, sni
 from radflow.settings.tls import ClientTls
 
 log = structlog.get_logger()
@@ -51,7 +49,7 @@ class FhirRest:
         self._sni = sni(tls)
         self._client = httpx.Client(
             timeout=timeout,
-            verify=_trusting(tls or ClientTls()),
+            verify=https_context(tls),
             auth=auth,
             transport=transport,
             trust_env=False,
@@ -126,19 +124,6 @@ class FhirRest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _trusting(tls: ClientTls) -> ssl.SSLContext:
-    """Whom to trust and who we are, read again when a file has changed: it takes 0.1 s."""
-    files = [file for file in (tls.ca, tls.certificate, tls.key) if file and file.exists()]
-    return _context(tls, tuple(file.stat().st_mtime_ns for file in files))
-
-
-@lru_cache(maxsize=32)
-def _context(tls: ClientTls, _stamps: tuple[int, ...]) -> ssl.SSLContext:
-    context = client_context(tls)
-    assert context is not None
-    return context
 
 
 def failure(status: int, outcome: Any, headers: httpx.Headers | None = None) -> FhirUnavailable | FhirRefused:

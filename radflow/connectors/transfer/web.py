@@ -7,7 +7,7 @@ import httpx
 
 from radflow.connectors.errors import Refused
 from radflow.connectors.http_auth import httpx_auth
-from radflow.connectors.tls import client_context
+from radflow.connectors.tls import https_context
 from radflow.connectors.wanted import ArchiveUnavailable
 from radflow.settings import DicomWebArchive
 
@@ -26,7 +26,7 @@ def client_of(archive: DicomWebArchive) -> httpx.Client:
         auth=httpx_auth(archive.auth),
         timeout=archive.timeout_seconds,
         limits=httpx.Limits(keepalive_expiry=_IDLE),
-        verify=client_context(archive.tls) or True,
+        verify=https_context(archive.tls),
     )
     if archive.tls and (name := archive.tls.server_name):
         # TLS checks the certificate for the name it asks for (SNI).

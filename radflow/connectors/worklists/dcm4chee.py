@@ -9,7 +9,7 @@ from pydicom import Dataset
 
 from radflow.connectors.errors import Refused, Unavailable
 from radflow.connectors.http_auth import httpx_auth
-from radflow.connectors.tls import client_context, sni
+from radflow.connectors.tls import https_context, sni
 from radflow.model import Order
 from radflow.settings.worklist_target import Dcm4cheeWorklist
 
@@ -29,7 +29,7 @@ class Dcm4cheeClient:
         self._client = httpx.Client(
             base_url=target.url.rstrip("/") + "/",
             auth=httpx_auth(target.auth),
-            verify=client_context(target.tls) or True,
+            verify=https_context(target.tls),
             timeout=target.timeout_seconds,
             trust_env=False,
         )
