@@ -39,6 +39,8 @@ class Watch:
     def wait(self, seen: int, stop: Stop) -> None:
         """Wait until the version is another one than was seen, or it is time to look all the same.
 
+        However much is committed, it pauses once: who looks is not to look without end.
+
         Args:
             seen: the version before the last look: what has come meanwhile ends the wait.
             stop: ends it too.
@@ -47,7 +49,7 @@ class Watch:
             stop.wait(LOOKS_BLINDLY_EVERY)
             return
         until = time.monotonic() + LOOKS_EVERY
-        while self.version() == seen and time.monotonic() < until and not stop.wait(ASKS_EVERY):
+        while not stop.wait(ASKS_EVERY) and self.version() == seen and time.monotonic() < until:
             pass
 
     def close(self) -> None:

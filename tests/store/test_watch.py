@@ -24,6 +24,18 @@ def watched(store: Store) -> Iterator[Watch]:
     opened.close()
 
 
+class Counted(Stop):
+    """Nobody tells it to stop; it notes how long it was asked to wait, and does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def wait(self, seconds: float) -> bool:
+        self.pauses.append(seconds)
+        return self.told
+
+
 def write(store: Store, *, fails: bool = False) -> None:
     with store.write() as session:
         session.add(DestinationState(site="main", name="ehr"))
@@ -49,11 +61,12 @@ def test_a_commit_makes_another_version(store: Store, watched: Watch) -> None:
 def test_what_comes_during_a_look_ends_the_wait(
     store: Store, watched: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """After one pause: where something is committed all the time, nobody looks without end."""
     monkeypatch.setattr(watch, "LOOKS_EVERY", LONG)
-    monkeypatch.setattr(watch, "ASKS_EVERY", LONG)
-    seen = watched.version()
+    seen, stop = watched.version(), Counted()
     write(store)
-    watched.wait(seen, Stop())
+    watched.wait(seen, stop)
+    assert stop.pauses == [watch.ASKS_EVERY]
 
 
 @pytest.mark.parametrize("which", ["told to stop", "time to look"])
