@@ -7,7 +7,7 @@ import httpx
 
 from radflow.connectors.errors import Refused
 from radflow.connectors.http_auth import httpx_auth
-from radflow.connectors.tls import https_context
+from radflow.connectors.tls import https_context, sni
 from radflow.connectors.wanted import ArchiveUnavailable
 from radflow.settings import DicomWebArchive
 
@@ -22,16 +22,13 @@ def client_of(archive: DicomWebArchive) -> httpx.Client:
     Raises:
         ConfigError: a secret or a certificate is not there.
     """
-    client = httpx.Client(
+    return httpx.Client(
         auth=httpx_auth(archive.auth),
         timeout=archive.timeout_seconds,
         limits=httpx.Limits(keepalive_expiry=_IDLE),
         verify=https_context(archive.tls),
+        event_hooks={"request": [lambda request: request.extensions.update(sni(archive.tls))]},
     )
-    if archive.tls and (name := archive.tls.server_name):
-        # TLS checks the certificate for the name it asks for (SNI).
-        client.event_hooks = {"request": [lambda request: request.extensions.update(sni_hostname=name)]}
-    return client
 
 
 @contextmanager
