@@ -36,11 +36,12 @@ def deploy(pool_type: str = "radflow") -> None:
     """Make the work pool where there is none, and apply prefect.yaml; a repeat changes nothing.
 
     Raises:
-        OrchestratorUnavailable: Prefect's server does not answer.
+        ConfigError: Prefect has no work pools of this type.
+        OrchestratorUnavailable: its server does not answer.
         Refused: it does not take prefect.yaml; its own words are in the error.
     """
+    make_pool(pool_type)
     with deployer() as apply:
-        make_pool(pool_type)
         apply()
 
 
