@@ -24,7 +24,6 @@ log = structlog.get_logger()
 
 PREFECT = (sys.executable, "-m", "prefect")
 RADFLOW = (sys.executable, "-m", "radflow")
-PREFECT_SERVER = (sys.executable, "-m", "radflow.prefect_server")
 SERVER_STARTS_WITHIN = 300
 """Seconds that Prefect's server may take; its first start migrates its database."""
 _WITHOUT_PREFECT = {
@@ -103,9 +102,7 @@ class Site:
         with deployer() as apply_deployments:
             # What takes longest to start is started first.
             if self.own_server:
-                port = self.prefect_url.rpartition(":")[2]
-                serve = ("server", "start", "--host", LOOPBACK, "--port", port)
-                self._start("prefect-server", (*PREFECT_SERVER, *serve))
+                self._start("prefect-server", prefect_server(self.prefect_url.rpartition(":")[2]))
             store().migrate()
             say("store is ready")
             # Receiving does not wait for Prefect: messages are taken and acknowledged from the first moment.
@@ -165,6 +162,12 @@ class Site:
         service = Service(name, command, self.logs / f"{name}.log")
         service.start()
         self.services.append(service)
+
+
+def prefect_server(port: int | str) -> tuple[str, ...]:
+    """The command that starts a server of our own on this port of the loopback address."""
+    server = (sys.executable, "-m", "radflow.prefect_server", "server", "start")
+    return (*server, "--host", LOOPBACK, "--port", str(port))
 
 
 def prefect_environment(port: int) -> dict[str, str]:

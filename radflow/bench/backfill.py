@@ -1,6 +1,5 @@
 """How fast the past is worked through, and in how much memory."""
 
-import resource
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -10,7 +9,7 @@ from pathlib import Path
 from radflow.bench import seeding
 from radflow.bench.cut_off import cut_off, prefect_server
 from radflow.bench.homes import SITE, home
-from radflow.bench.processes import apart
+from radflow.bench.processes import apart, peak_memory_mb
 from radflow.bench.registry import Place, Result, at_most, bench, growth
 from tasks.backfill import KINDS, RebuildWarehouse
 
@@ -33,12 +32,12 @@ def backfill(sizes: Sequence[int], place: Place) -> Iterator[Result]:
     if len(sizes) > 1:
         yield growth("rebuild-warehouse", seconds)
     if max(sizes) > 2 * seeding.A_DAY:
-        yield from _killed_and_resumed(place.folder / str(max(sizes)), max(sizes), place)
+        yield from _killed_and_resumed(max(sizes), place)
 
 
-def _killed_and_resumed(folder: Path, size: int, place: Place) -> Iterator[Result]:
+def _killed_and_resumed(size: int, place: Place) -> Iterator[Result]:
     """As a flow, with Prefect around it: killed half-way and started again, on threads and on Dask."""
-    case, written = f"killed half-way and resumed, {size}", []
+    case, folder, written = f"killed half-way and resumed, {size}", place.folder / str(size), []
     with home(folder) as store, prefect_server(place) as environment:
         for runner in _runners(place):
             place.say(f"backfill of {size}, killed half-way and resumed, on {runner}")
@@ -46,8 +45,8 @@ def _killed_and_resumed(folder: Path, size: int, place: Place) -> Iterator[Resul
             yield Result(f"{case}, {runner}", "orders/s", size / one.seconds)
             yield Result(f"{case}, {runner}: days done before", "days", one.done_before)
             yield Result(f"{case}, {runner}: peak memory", "MB", one.peak_mb)
-            written.append(set(one.written.items()))
-    differ = {name for name, _ in written[0] ^ written[-1]}
+            written.append(one.written)
+    differ = {name for name, _ in written[0].items() ^ written[-1].items()}
     of = f"{case}: files that differ, of {len(written[0])}"
     yield Result(of, "files", len(differ), goal=at_most(0))
 
@@ -77,5 +76,4 @@ def _rebuild(folder: Path, size: int) -> tuple[float, float]:
             for after in items:
                 kind.do(what, after)
         seconds = time.perf_counter() - begun
-    # Linux tells KiB.
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1_000_000
+    return seconds, peak_memory_mb()

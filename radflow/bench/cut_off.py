@@ -1,26 +1,27 @@
 """A backfill that is killed half-way and started again, as the flow that it is.
 
-`python -m radflow.bench.cut_off LAST_DAY CONCURRENCY` is the run that is killed. The last line that it prints
+`python -m radflow.bench.cut_off LAST_DAY` is the run that is killed. The last line that it prints
 is the peak memory, in MB.
 """
 
 import hashlib
-import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
+from radflow import up
 from radflow.bench.homes import SITE
 from radflow.bench.hospital import until
-from radflow.bench.processes import program
+from radflow.bench.processes import peak_memory_mb, program
 from radflow.bench.registry import Place
 from radflow.bench.seeding import FIRST_DAY
 from radflow.settings import LOOPBACK
@@ -28,7 +29,7 @@ from radflow.simulators.ports import free_port
 from radflow.store import backfills
 from radflow.store.backfills import BackfillState, ItemOutcome
 from radflow.store.engine import Store
-from radflow.up import PREFECT_SERVER, wait_for_prefect
+from radflow.store.tables import Backfill
 
 CONCURRENCY = 2
 _LEASE_SECONDS = 5
@@ -45,7 +46,6 @@ class CutOff:
     """Of the second run's process, and of one of its children times the concurrency."""
     done_before: int
     """Items that were done when it was killed."""
-    items: int
     written: Mapping[str, str]
     """Each file of the warehouse, and the digest of its content."""
 
@@ -54,15 +54,14 @@ class CutOff:
 def prefect_server(place: Place) -> Iterator[Mapping[str, str]]:
     """A server of the bench's own; yields what a run of its flows must find in its environment."""
     port = free_port()
-    command = (*PREFECT_SERVER, "server", "start", "--host", LOOPBACK, "--port", port)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
         "PREFECT_HOME": str(place.folder / "prefect"),
         "PREFECT_API_URL": f"http://{LOOPBACK}:{port}/api",
         "PREFECT_LOGGING_LEVEL": "ERROR",
         "DO_NOT_TRACK": "1",
     }
-    with program(command, place.folder / "prefect-server.log", environment=environment):
-        wait_for_prefect(environment["PREFECT_API_URL"])
+    with program(up.prefect_server(port), place.folder / "prefect-server.log", environment=environment):
+        up.wait_for_prefect(environment["PREFECT_API_URL"])
         yield environment
 
 
@@ -73,46 +72,40 @@ def cut_off(store: Store, folder: Path, last: date, environment: Mapping[str, st
         environment: of `prefect_server`.
         runner: `threads` or `dask`.
     """
-    command = [sys.executable, "-m", "radflow.bench.cut_off", last.isoformat(), str(CONCURRENCY)]
+    command = [sys.executable, "-m", "radflow.bench.cut_off", last.isoformat()]
     environment = {
         **environment, "RADFLOW_TASK_RUNNER": runner, "RADFLOW_LEG_LEASE_SECONDS": str(_LEASE_SECONDS),
     }  # fmt: skip
     warehouse = folder / "warehouse"
     shutil.rmtree(warehouse, ignore_errors=True)
-    before = _newest(store)
+    before, _ = _newest(store)
     with (folder / f"{runner}.log").open("wb") as log:
         begun = time.perf_counter()
         with subprocess.Popen(command, env=environment, stdout=log, stderr=log) as run:
             until(lambda: _half_done(store, before), every=0.05)
             run.kill()
         seconds = time.perf_counter() - begun
-        done_before = _counts(store)[ItemOutcome.DONE]
+        _, counts = _newest(store)
         time.sleep(_LEASE_SECONDS)
         begun = time.perf_counter()
         resumed = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=log, check=True)
         seconds += time.perf_counter() - begun
-    peak_mb = json.loads(resumed.stdout.splitlines()[-1])
-    return CutOff(seconds, peak_mb, done_before, _counts(store)[ItemOutcome.DONE], _digests(warehouse))
+    peak_mb = float(resumed.stdout.splitlines()[-1])
+    return CutOff(seconds, peak_mb, counts[ItemOutcome.DONE], _digests(warehouse))
 
 
-def _newest(store: Store) -> int:
+def _newest(store: Store) -> tuple[Backfill | None, Counter[str]]:
+    """The backfill that was begun last, and how many of its items there are of each outcome."""
     with store.read() as session:
-        return next((row.id or 0 for row in backfills.newest(session, 1)), 0)
+        row = next(iter(backfills.newest(session, 1)), None)
+        return row, backfills.counts(session, row.id or 0) if row else Counter()
 
 
-def _counts(store: Store) -> Mapping[str, int]:
-    with store.read() as session:
-        return backfills.counts(session, _newest(store))
-
-
-def _half_done(store: Store, before: int) -> bool:
-    newest = _newest(store)
-    if newest == before:
+def _half_done(store: Store, before: Backfill | None) -> bool:
+    row, counts = _newest(store)
+    if row is None or (before and row.id == before.id) or row.state == BackfillState.PLANNING:
         return False
-    with store.read() as session:
-        (row,) = backfills.newest(session, 1)
-        counts = backfills.counts(session, newest)
-    return row.state != BackfillState.PLANNING and counts[ItemOutcome.DONE] * 2 >= counts.total()
+    return counts[ItemOutcome.DONE] * 2 >= counts.total()
 
 
 def _digests(folder: Path) -> Mapping[str, str]:
@@ -120,18 +113,15 @@ def _digests(folder: Path) -> Mapping[str, str]:
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def main(last: str, concurrency: str) -> None:
+def main(last_day: str) -> None:
     """Run the flow."""
     from flows.backfill import rebuild_warehouse
     from tasks.backfill import Pace, RebuildWarehouse
 
-    what = RebuildWarehouse(site=SITE, since=FIRST_DAY.date(), until=datetime.fromisoformat(last).date())
-    rebuild_warehouse(what, Pace(concurrency=int(concurrency), chunk=2))
-    own, child = (
-        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    # Linux tells KiB.
-    sys.stdout.write(f"{(own + child * int(concurrency)) * 1024 / 1_000_000}\n")
+    what = RebuildWarehouse(site=SITE, since=FIRST_DAY.date(), until=date.fromisoformat(last_day))
+    rebuild_warehouse(what, Pace(concurrency=CONCURRENCY, chunk=2))
+    peak_mb = peak_memory_mb() + CONCURRENCY * peak_memory_mb(resource.RUSAGE_CHILDREN)
+    sys.stdout.write(f"{peak_mb}\n")
 
 
 if __name__ == "__main__":

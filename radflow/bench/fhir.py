@@ -1,6 +1,5 @@
 """How fast results are published as FHIR, and what a very large study takes."""
 
-import resource
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ import orjson
 from mappings.fhir.transaction import result_transaction
 from radflow.bench import seeding
 from radflow.bench.homes import SITE
-from radflow.bench.processes import apart
+from radflow.bench.processes import apart, peak_memory_mb
 from radflow.bench.registry import Place, Result, bench, growth
 from radflow.connectors.fhir import FhirDestination, RememberedInProcess, check, open_fhir
 from radflow.deploy import PROJECT
@@ -103,16 +102,11 @@ def _publish_large(instances: int, folder: Path) -> tuple[float, float, float]:
     """Seconds, MB of the bundle, and by how many MB the peak is above what a small study has left."""
     destination = open_fhir(NdjsonFhir(kind="ndjson"), folder)
     _publish(destination, a_bundle(0, 1), "small")
-    before, begun = _peak(), time.perf_counter()
+    before, begun = peak_memory_mb(), time.perf_counter()
     bundle = a_bundle(1, instances)
     _publish(destination, bundle, "large")
-    seconds, peak = time.perf_counter() - begun, _peak()
+    seconds, peak = time.perf_counter() - begun, peak_memory_mb()
     return seconds, len(orjson.dumps(bundle)) / _MB, peak - before
-
-
-def _peak() -> float:
-    # Linux tells KiB.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _MB
 
 
 @contextmanager

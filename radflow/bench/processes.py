@@ -1,6 +1,7 @@
 """What runs beside a bench, in processes of their own, and ends with it."""
 
 import multiprocessing
+import resource
 import socket
 import subprocess
 import time
@@ -74,6 +75,12 @@ def program(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def peak_memory_mb(who: int = resource.RUSAGE_SELF) -> float:
+    """The most memory that this process has had; with RUSAGE_CHILDREN that of the largest ended child."""
+    # Linux tells KiB.
+    return resource.getrusage(who).ru_maxrss * 1024 / 1_000_000
 
 
 def _serving(serve: Callable[..., None], parent: Connection, arguments: tuple[Any, ...]) -> None:

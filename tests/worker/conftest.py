@@ -21,7 +21,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from radflow.deploy import PROJECT
 from radflow.settings import LOOPBACK
 from radflow.simulators.ports import free_port
-from radflow.up import wait_for_prefect
+from radflow.up import prefect_server, wait_for_prefect
 from radflow.worker.worker import WarmWorker
 
 PATIENCE = 120
@@ -71,11 +71,10 @@ class Prefect:
         }
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "radflow.prefect_server", "server", "start"]
-        options = ["--host", LOOPBACK, "--port", str(self.port), "--log-level", "INFO"]
+        command = [*prefect_server(self.port), "--log-level", "INFO"]
         with self.log.open("ab") as log:
             self._server = subprocess.Popen(
-                command + options, cwd=PROJECT, env=self.environment, stdout=log, stderr=log
+                command, cwd=PROJECT, env=self.environment, stdout=log, stderr=log
             )
         wait_for_prefect(self.url)
 
